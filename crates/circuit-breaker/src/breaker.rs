@@ -1,0 +1,493 @@
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use seawall_core::stripe::{self, Striped, Tag, TaggedTally, Tally};
+use seawall_core::sync::Mutex;
+use seawall_core::sync::atomic::{AtomicU64, Ordering};
+use seawall_core::time::{Clock, Now, Timestamp};
+use seawall_core::{ConfigError, Ending, Name, Outcome, Report, Shared};
+
+use crate::error::{NotOpen, Open};
+use crate::event::{Cause, State};
+use crate::gate::Gate;
+use crate::settings::Settings;
+use crate::snapshot::Snapshot;
+use crate::state::{Events, Grant, Machine, View};
+use crate::text::Text;
+
+/// A circuit breaker: stops calling a dependency that fails, and tries it again with care.
+///
+/// It is a handle, cheap to clone and shared by all clones. [`new`](Shared::new) takes a [`Config`](crate::Config);
+/// [`run`](Shared::run) makes one call; [`layer`](Shared::layer) (feature `tower`) protects a service;
+/// [`Breaker`]'s methods give the snapshot and control by hand.
+///
+/// ```
+/// use seawall_circuit_breaker::{CircuitBreaker, Config};
+///
+/// # async fn charge() -> Result<u32, std::io::Error> { Ok(7) }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let payments = CircuitBreaker::new(Config::classic().name("payment"))?;
+/// let receipt = payments.run(charge()).await??;
+/// # assert_eq!(receipt, 7);
+/// # Ok(())
+/// # }
+/// ```
+pub type CircuitBreaker = Shared<Breaker>;
+
+/// The policy behind a [`CircuitBreaker`]: its own methods, which every handle has.
+///
+/// # How it counts
+/// A success is the common case, and costs a load and a store: each thread counts its own, and whoever next looks at the
+/// circuit under its lock adds the counts up. Everything that can open the circuit (a failure, a slow call, an abandoned
+/// one, a success that completes a minimum or begins a time bucket) takes the lock and decides by exact figures. Outcomes
+/// that several threads report at the same moment take effect in some order; a success that coincides with the failure
+/// that makes it decisive is taken into account with the next outcome.
+///
+/// A refusal reads the time and takes no lock.
+pub struct Breaker {
+    /// [`Gate`], written under the lock.
+    gate: stripe::Padded<AtomicU64>,
+    /// Until when every call is refused without the lock. [`View::refuse_until`], written before the gate.
+    refuse_until: AtomicU64,
+    /// When the newest bucket ends. [`View::bucket_end`].
+    bucket_end: AtomicU64,
+    /// Longer calls are slow, in nanoseconds.
+    slow_after: AtomicU64,
+    /// Why the circuit refuses: the place in [`Cause::ALL`].
+    cause: AtomicU64,
+    lanes: Striped<Counts>,
+    locked: Mutex<Locked>,
+    clock: Clock,
+    name: Name,
+}
+
+/// What each thread counts for itself.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Successes of the generation that the window has to know of.
+    window: TaggedTally,
+    /// All successes that were settled without the lock.
+    successes: Tally,
+    refused: Tally,
+}
+
+struct Locked {
+    machine: Machine,
+    /// Names the period in which the lanes count for the window.
+    tag: Tag,
+    /// How many of the lanes' successes the machine knows.
+    absorbed: u64,
+    totals: Totals,
+    /// What all lanes had refused when the state began.
+    refused_before: u64,
+    last_error: Option<Text>,
+}
+
+/// What was counted since the breaker was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) successes: u64,
+    pub(crate) failures: u64,
+    pub(crate) ignored: u64,
+    pub(crate) abandoned: u64,
+    pub(crate) stale: u64,
+    pub(crate) refused: u64,
+    /// By the state that was entered.
+    pub(crate) transitions: [u64; State::ALL.len()],
+}
+
+/// What an admitted call carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Token {
+    generation: u32,
+    kind: Kind,
+    started: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Granted(Grant),
+    /// A reservation that took nothing: it becomes a grant when the call starts.
+    Reserved,
+}
+
+impl Breaker {
+    pub(crate) fn from_settings(settings: Settings, clock: Clock, lanes: usize) -> Self {
+        let mut seed = RandomState::new().build_hasher();
+        seed.write_u8(0);
+        let now = clock.now();
+        let name = settings.name;
+        let breaker = Self {
+            gate: stripe::Padded(AtomicU64::new(0)),
+            refuse_until: AtomicU64::new(0),
+            bucket_end: AtomicU64::new(0),
+            slow_after: AtomicU64::new(u64::MAX),
+            cause: AtomicU64::new(0),
+            lanes: Striped::new(lanes),
+            locked: Mutex::new(Locked {
+                machine: Machine::new(settings, seed.finish(), now),
+                tag: Tag::default(),
+                absorbed: 0,
+                totals: Totals::default(),
+                refused_before: 0,
+                last_error: None,
+            }),
+            clock,
+            name,
+        };
+        breaker.locked(|_, _| ());
+        breaker
+    }
+
+    /// Works under the lock: tells the machine the successes that the lanes counted meanwhile, does `work`, publishes the
+    /// view, releases the lock, and then tells what happened.
+    fn locked<R>(&self, work: impl FnOnce(&mut Locked, &mut Events) -> R) -> R {
+        let mut events = Events::new();
+        let mut locked = self.locked.lock();
+        let counted = self.sum(|lane| lane.window.get(locked.tag));
+        let news = counted - locked.absorbed;
+        locked.absorbed = counted;
+        locked.machine.absorb(news);
+        let generation = locked.machine.generation();
+        let result = work(&mut locked, &mut events);
+        let moved = locked.machine.generation() != generation;
+        if moved || counted >= TaggedTally::HIGH {
+            // From here on, what is counted under the old tag is too late.
+            locked.tag = locked.tag.next();
+            locked.absorbed = 0;
+        }
+        if moved {
+            locked.refused_before = self.sum(|lane| lane.refused.get());
+        }
+        for event in events.iter().filter(|event| event.from != event.to) {
+            locked.totals.transitions[event.to as usize] += 1;
+        }
+        self.publish(&locked);
+        let observer = if events.is_empty() { None } else { locked.machine.settings().observer.clone() };
+        drop(locked);
+        for event in &events {
+            event.trace();
+            if let Some(observer) = &observer {
+                observer.observe(event);
+            }
+        }
+        result
+    }
+
+    fn sum(&self, part: impl Fn(&Counts) -> u64) -> u64 {
+        self.lanes.iter().map(part).sum()
+    }
+
+    /// The gate comes last: whoever sees it sees what belongs to it. Lines that did not change are not written.
+    fn publish(&self, locked: &Locked) {
+        let view: View = locked.machine.view();
+        let slow_after = locked.machine.settings().slow.map_or(u64::MAX, |slow| nanos(slow.after));
+        set(&self.refuse_until, view.refuse_until.as_nanos());
+        set(&self.bucket_end, view.bucket_end.as_nanos());
+        set(&self.slow_after, slow_after);
+        set(&self.cause, view.cause as u64);
+        set(&self.gate.0, Gate::new(&view, locked.tag).bits());
+    }
+
+    #[inline]
+    fn gate(&self) -> Gate {
+        Gate::from_bits(self.gate.0.load(Ordering::Acquire))
+    }
+
+    #[inline]
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    #[inline]
+    pub(crate) fn admit(&self, now: &Now<'_>, reserving: bool) -> Result<Token, Open> {
+        let gate = self.gate();
+        if gate.is_judging() {
+            let started = if gate.is_timed() { now.get() } else { Timestamp::ZERO };
+            return Ok(Token { generation: gate.generation(), kind: Kind::Granted(Grant::Counted), started });
+        }
+        if let Err(refused) = self.refuses(gate, now) {
+            self.lanes.lane().count(|lane| &lane.refused);
+            return Err(refused);
+        }
+        if reserving {
+            return Ok(Token { generation: gate.generation(), kind: Kind::Reserved, started: Timestamp::ZERO });
+        }
+        self.admit_locked(now)
+    }
+
+    /// Whether every call is refused now, as far as that can be told without the lock.
+    #[inline]
+    pub(crate) fn refuses(&self, gate: Gate, now: &Now<'_>) -> Result<(), Open> {
+        let until = Timestamp::from_nanos(self.refuse_until.load(Ordering::Acquire));
+        if until == Timestamp::ZERO {
+            return Ok(());
+        }
+        let retry_after = if until == Timestamp::NEVER {
+            None
+        } else {
+            let now = now.get();
+            if now >= until {
+                return Ok(());
+            }
+            Some(until.saturating_duration_since(now))
+        };
+        Err(self.refusal(gate.state(), retry_after))
+    }
+
+    #[inline]
+    fn refusal(&self, state: State, retry_after: Option<Duration>) -> Open {
+        #[expect(clippy::cast_possible_truncation, reason = "it was stored as a place in the list")]
+        let cause = Cause::ALL[self.cause.load(Ordering::Relaxed) as usize % Cause::ALL.len()];
+        Open::new(self.name, state, cause, retry_after)
+    }
+
+    #[cold]
+    fn admit_locked(&self, now: &Now<'_>) -> Result<Token, Open> {
+        let at = now.get();
+        let admitted = self.locked(|locked, events| {
+            let grant = locked.machine.admit(at, events);
+            let (generation, view) = (locked.machine.generation(), locked.machine.view());
+            grant.map(|grant| Token { generation, kind: Kind::Granted(grant), started: at }).ok_or(view)
+        });
+        admitted.map_err(|view| {
+            self.lanes.lane().count(|lane| &lane.refused);
+            let until = view.refuse_until;
+            let retry_after = (until != Timestamp::NEVER).then(|| until.saturating_duration_since(at));
+            Open::new(self.name, view.state, view.cause, retry_after)
+        })
+    }
+
+    /// Whether any call would be refused now.
+    pub(crate) fn peek(&self, now: &Now<'_>) -> Result<(), Open> {
+        let gate = self.gate();
+        if gate.is_judging() { Ok(()) } else { self.refuses(gate, now) }
+    }
+
+    pub(crate) fn renew(&self, token: &mut Token, now: &Now<'_>) -> Result<(), Open> {
+        let gate = self.gate();
+        if token.kind == Kind::Reserved || token.generation != gate.generation() {
+            // A grant of an older generation holds nothing that could be given back.
+            *token = self.admit(now, false)?;
+        } else if gate.is_timed() {
+            token.started = now.get();
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn settle(&self, token: Token, ending: Ending<'_>, now: &Now<'_>) {
+        match &ending {
+            Ending::Finished(report) if report.outcome() == Outcome::Success => {
+                if !self.count_success(token, now) {
+                    self.settle_locked(token, ending, now);
+                }
+            }
+            // Only a probe holds something.
+            Ending::Cancelled if token.kind != Kind::Granted(Grant::Probe) => {}
+            _ => self.settle_locked(token, ending, now),
+        }
+    }
+
+    /// Counts a success in this thread's lane, unless it could change the circuit or belongs to no open count.
+    #[inline]
+    fn count_success(&self, token: Token, now: &Now<'_>) -> bool {
+        let gate = self.gate();
+        let ours = token.generation == gate.generation() && token.kind == Kind::Granted(Grant::Counted);
+        if !ours || gate.is_watched() || !self.is_plain(gate, token, now) {
+            return false;
+        }
+        let lane = self.lanes.lane();
+        lane.count(|lane| &lane.successes);
+        let counted = lane.count_tagged(|lane| &lane.window, gate.tag());
+        if counted >= TaggedTally::HIGH {
+            self.locked(|_, _| ());
+        }
+        true
+    }
+
+    /// Whether a success is neither slow nor the first of a new time bucket. Reads the time only if that matters.
+    #[inline]
+    fn is_plain(&self, gate: Gate, token: Token, now: &Now<'_>) -> bool {
+        let bucket_end = Timestamp::from_nanos(self.bucket_end.load(Ordering::Relaxed));
+        if bucket_end == Timestamp::NEVER && !gate.is_timed() {
+            return true;
+        }
+        let now = now.get();
+        now < bucket_end && (!gate.is_timed() || !self.is_slow(token, now))
+    }
+
+    #[inline]
+    fn is_slow(&self, token: Token, now: Timestamp) -> bool {
+        now.as_nanos().saturating_sub(token.started.as_nanos()) > self.slow_after.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    fn settle_locked(&self, token: Token, ending: Ending<'_>, now: &Now<'_>) {
+        let at = now.get();
+        let error = error_text(&ending);
+        self.locked(|locked, events| {
+            // Time may end the generation before the call does.
+            locked.machine.tick(at, events);
+            let Kind::Granted(grant) = token.kind else { return };
+            if grant != Grant::Uncounted && token.generation != locked.machine.generation() {
+                locked.totals.stale += 1;
+                return;
+            }
+            locked.note(&ending, error);
+            if grant != Grant::Uncounted {
+                let took = at.saturating_duration_since(token.started);
+                locked.machine.settle(&ending, took, at, events);
+            }
+        });
+    }
+
+    /// Records the outcome of a call that this breaker did not admit: one that was made before, or by other means. In
+    /// half-open it takes a probe's place if one is free; when the circuit is open it changes nothing.
+    pub fn record<'a>(&self, report: impl Into<Report<'a>>, took: Duration) {
+        let ending = Ending::Finished(report.into());
+        let (at, error) = (self.clock.now(), error_text(&ending));
+        self.locked(|locked, events| {
+            locked.note(&ending, error);
+            locked.machine.record(&ending, took, at, events);
+        });
+    }
+
+    /// Opens the circuit as if a rule were met, for the configured interval.
+    pub fn trip(&self) {
+        self.by_hand(|machine, now, events| machine.trip(None, now, events));
+    }
+
+    /// Opens the circuit for `interval`; then probes decide.
+    pub fn isolate(&self, interval: Duration) {
+        self.by_hand(|machine, now, events| machine.trip(Some(interval), now, events));
+    }
+
+    /// Ends the open interval: the next calls are probes.
+    ///
+    /// # Errors
+    /// If the circuit is not open; then nothing has changed.
+    pub fn half_open(&self) -> Result<(), NotOpen> {
+        self.by_hand(Machine::half_open).map_err(|state| NotOpen { state })
+    }
+
+    /// Refuses every call until another manual change.
+    pub fn force_open(&self) {
+        self.by_hand(|machine, now, events| machine.hold(State::ForcedOpen, now, events));
+    }
+
+    /// Closes the circuit and forgets what its window had counted. The open interval goes on growing where it was.
+    pub fn force_closed(&self) {
+        self.by_hand(Machine::force_closed);
+    }
+
+    /// Lets every call pass and records nothing, until another manual change.
+    pub fn disable(&self) {
+        self.by_hand(|machine, now, events| machine.hold(State::Disabled, now, events));
+    }
+
+    /// Lets every call pass, and tells what would have opened the circuit, until another manual change.
+    pub fn metrics_only(&self) {
+        self.by_hand(|machine, now, events| machine.hold(State::MetricsOnly, now, events));
+    }
+
+    /// Closes the circuit and forgets everything but the totals, in whatever state it is.
+    pub fn reset(&self) {
+        self.by_hand(Machine::reset);
+    }
+
+    fn by_hand<R>(&self, change: impl FnOnce(&mut Machine, Timestamp, &mut Events) -> R) -> R {
+        let now = self.clock.now();
+        self.locked(|locked, events| change(&mut locked.machine, now, events))
+    }
+
+    pub(crate) fn reconfigure(&self, settings: Settings) -> Result<(), ConfigError> {
+        if settings.name != self.name {
+            let valid = format!("{:?}: a running breaker keeps its name", self.name);
+            return Err(ConfigError::new("name", format!("{:?}", settings.name), valid));
+        }
+        self.by_hand(|machine, now, events| machine.reconfigure(settings, now, events));
+        Ok(())
+    }
+
+    /// Which breaker this is.
+    pub const fn name(&self) -> Name {
+        self.name
+    }
+
+    /// Where the circuit is, with all that time has brought.
+    pub fn state(&self) -> State {
+        self.by_hand(|machine, now, events| {
+            machine.tick(now, events);
+            machine.state()
+        })
+    }
+
+    /// All that is known of the circuit, at one moment.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_with_transitions().0
+    }
+
+    /// The same, with how many times each state was entered.
+    pub(crate) fn snapshot_with_transitions(&self) -> (Snapshot, [u64; State::ALL.len()]) {
+        let now = self.clock.now();
+        self.locked(|locked, events| {
+            locked.machine.tick(now, events);
+            let mut totals = locked.totals;
+            totals.successes += self.sum(|lane| lane.successes.get());
+            totals.refused = self.sum(|lane| lane.refused.get());
+            let refused_in_state = if events.is_empty() { totals.refused - locked.refused_before } else { 0 };
+            let last_error = locked.last_error.as_ref().map(|text| text.as_str().to_owned());
+            for event in events.iter().filter(|event| event.from != event.to) {
+                totals.transitions[event.to as usize] += 1;
+            }
+            let snapshot = Snapshot::new(&locked.machine, self.name, now, totals, refused_in_state, last_error);
+            (snapshot, totals.transitions)
+        })
+    }
+}
+
+impl Locked {
+    /// Counts an ending that is not stale.
+    fn note(&mut self, ending: &Ending<'_>, error: Option<Text>) {
+        let totals = &mut self.totals;
+        match ending {
+            Ending::Finished(report) => match report.outcome() {
+                Outcome::Success => totals.successes += 1,
+                Outcome::Failure => totals.failures += 1,
+                _ => totals.ignored += 1,
+            },
+            Ending::Panicked => totals.failures += 1,
+            Ending::Abandoned => totals.abandoned += 1,
+            _ => {}
+        }
+        if error.is_some() {
+            self.last_error = error;
+        }
+    }
+}
+
+/// The user's `Display` runs here, before the lock is taken.
+fn error_text(ending: &Ending<'_>) -> Option<Text> {
+    match ending {
+        Ending::Finished(report) if report.outcome() == Outcome::Failure => report.error().map(Text::of),
+        _ => None,
+    }
+}
+
+fn set(cell: &AtomicU64, value: u64) {
+    if cell.load(Ordering::Relaxed) != value {
+        cell.store(value, Ordering::Release);
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker").field("name", &self.name).field("state", &self.gate().state()).finish_non_exhaustive()
+    }
+}

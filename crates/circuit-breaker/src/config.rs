@@ -1,0 +1,399 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_core::Jitter;
+use seawall_core::observe::Observer;
+
+use crate::event::{Event, Trip};
+
+/// What opens the circuit, how long it stays open, and what closes it again.
+///
+/// Values are checked when a breaker takes the configuration; the error names the field.
+///
+/// ```
+/// use seawall_circuit_breaker::{CircuitBreaker, Config, Window};
+/// use std::time::Duration;
+///
+/// let breaker = CircuitBreaker::new(
+///     Config::default()
+///         .name("payment")
+///         .window(Window::time(Duration::from_secs(10)).minimum_calls(20))
+///         .failure_rate(0.5)
+///         .slow_calls(Duration::from_millis(800), 0.8)
+///         .open_for(Duration::from_secs(5)),
+/// )?;
+/// let error = CircuitBreaker::new(Config::default().failure_rate(1.5)).unwrap_err();
+/// assert_eq!(error.to_string(), "`failure_rate` is 1.5, must be a number above 0 and at most 1");
+/// # Ok::<(), seawall_core::ConfigError>(())
+/// ```
+#[derive(Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+pub struct Config {
+    pub(crate) name: String,
+    pub(crate) window: Window,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) failure_rate: Option<f64>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) slow_calls: Option<SlowCalls>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) consecutive_failures: Option<u32>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) failures_in_period: Option<FailuresInPeriod>,
+    pub(crate) abandoned: Abandoned,
+    pub(crate) open: OpenInterval,
+    pub(crate) half_open: HalfOpen,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) open_by: Option<Arc<dyn Fn(&Trip) -> Duration + Send + Sync>>,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
+}
+
+/// The calls over which rates are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Window {
+    /// The last `size` calls, exactly.
+    Count {
+        /// How many calls: 1 to 1 000 000. It takes three bits of memory a call.
+        size: u32,
+        /// How many of them there must be before a rate counts: 1 to `size`.
+        #[cfg_attr(feature = "serde", serde(default = "default_minimum"))]
+        minimum_calls: u32,
+    },
+    /// The calls of the last `length`, in `buckets` of equal length: between `length` less one bucket and `length`.
+    Time {
+        /// How long: at least one millisecond a bucket.
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        length: Duration,
+        /// In how many steps old calls leave: 1 to 1 000.
+        #[cfg_attr(feature = "serde", serde(default = "default_buckets"))]
+        buckets: u32,
+        /// How many calls there must be before a rate counts: at least 1.
+        #[cfg_attr(feature = "serde", serde(default = "default_minimum"))]
+        minimum_calls: u32,
+    },
+}
+
+const fn default_minimum() -> u32 {
+    20
+}
+
+#[cfg(feature = "serde")]
+const fn default_buckets() -> u32 {
+    10
+}
+
+impl Window {
+    /// The last `size` calls. The minimum is 20 of them, or all if they are fewer.
+    pub const fn count(size: u32) -> Self {
+        let minimum_calls = if size < default_minimum() { size } else { default_minimum() };
+        Self::Count { size, minimum_calls }
+    }
+
+    /// The calls of the last `length`, in 10 buckets, at least 20 of them.
+    pub const fn time(length: Duration) -> Self {
+        Self::Time { length, buckets: 10, minimum_calls: default_minimum() }
+    }
+
+    /// The same with another minimum.
+    #[must_use]
+    pub const fn minimum_calls(mut self, minimum: u32) -> Self {
+        match &mut self {
+            Self::Count { minimum_calls, .. } | Self::Time { minimum_calls, .. } => *minimum_calls = minimum,
+        }
+        self
+    }
+
+    /// The same with another number of buckets. Changes nothing for a count of calls.
+    #[must_use]
+    pub const fn buckets(mut self, number: u32) -> Self {
+        if let Self::Time { buckets, .. } = &mut self {
+            *buckets = number;
+        }
+        self
+    }
+}
+
+/// When slow calls open the circuit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct SlowCalls {
+    /// A call that takes longer is slow, whatever its result.
+    #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+    pub after: Duration,
+    /// The share of slow calls that opens the circuit: above 0, at most 1.
+    pub rate: f64,
+}
+
+/// So many failures in so much time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct FailuresInPeriod {
+    /// How many failures: 1 to 100 000.
+    pub failures: u32,
+    /// In what time, exactly.
+    #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+    pub period: Duration,
+}
+
+/// What a call counts as that was dropped before its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Abandoned {
+    /// As nothing.
+    Ignore,
+    /// As a failure.
+    Failure,
+    /// As abandoned: the circuit opens when at least this share of the window's calls was. At the default of 1 a timeout
+    /// around a dependency that hangs opens the circuit, while callers that go away among calls that end do not.
+    Rate(f64),
+}
+
+/// How long the circuit stays open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+pub struct OpenInterval {
+    /// How long the first time.
+    #[cfg_attr(feature = "serde", serde(rename = "for", with = "humantime_serde"))]
+    pub first: Duration,
+    /// How many times longer each time that follows without a stable period between: at least 1.
+    pub multiplier: f64,
+    /// Never longer than this.
+    #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+    pub max: Duration,
+    /// Whether the interval is shortened at random, so that many clients do not come back at once.
+    #[cfg_attr(feature = "serde", serde(with = "jitter"))]
+    pub jitter: Jitter,
+    /// How long the circuit must stay closed before the interval is the first again. Zero: as soon as it closes.
+    #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+    pub stable_after: Duration,
+    /// Whether the failure's own hint (`Retry-After`) takes the place of the interval, up to `max`.
+    pub honour_hint: bool,
+}
+
+impl Default for OpenInterval {
+    /// 30 seconds each time.
+    fn default() -> Self {
+        let first = Duration::from_secs(30);
+        Self {
+            first,
+            multiplier: 1.0,
+            max: Duration::from_secs(600),
+            jitter: Jitter::None,
+            stable_after: Duration::ZERO,
+            honour_hint: true,
+        }
+    }
+}
+
+/// How a half-open circuit decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+pub struct HalfOpen {
+    /// How many calls may try the dependency: 1 to 1 000 000.
+    pub probes: u32,
+    /// How many of them must succeed, and not be slow: 1 to `probes`. The circuit closes or opens as soon as that is
+    /// settled. Without it the rates decide, over the probes as their window; without rates all must succeed.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub successes: Option<u32>,
+    /// How long it may take to decide. Without it, probes that hang keep the circuit half-open.
+    #[cfg_attr(feature = "serde", serde(with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
+    pub max: Option<Duration>,
+    /// What happens then.
+    pub after_max: Undecided,
+}
+
+impl Default for HalfOpen {
+    /// Two of three successes close; 30 seconds to decide.
+    fn default() -> Self {
+        Self { probes: 3, successes: Some(2), max: Some(Duration::from_secs(30)), after_max: Undecided::Open }
+    }
+}
+
+/// Where a half-open circuit goes that could not decide in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Undecided {
+    /// It opens again.
+    #[default]
+    Open,
+    /// It closes.
+    Close,
+}
+
+impl Default for Config {
+    /// Opens at half of the calls of 30 seconds failing, of at least 20; stays open for 30 seconds; two of three probes
+    /// close it.
+    fn default() -> Self {
+        Self {
+            failure_rate: Some(0.5),
+            ..Self::empty()
+        }
+    }
+}
+
+impl Config {
+    /// Nothing opens this one; a rule must be added.
+    pub fn empty() -> Self {
+        Self {
+            name: "circuit_breaker".into(),
+            window: Window::time(Duration::from_secs(30)),
+            failure_rate: None,
+            slow_calls: None,
+            consecutive_failures: None,
+            failures_in_period: None,
+            abandoned: Abandoned::Rate(1.0),
+            open: OpenInterval::default(),
+            half_open: HalfOpen::default(),
+            open_by: None,
+            observer: None,
+        }
+    }
+
+    /// The textbook's breaker: 5 consecutive failures open it, for 60 seconds; 3 successes of 3 probes close it.
+    ///
+    /// It needs no window, and on success not even the time: the cheapest to call.
+    pub fn classic() -> Self {
+        Self::empty()
+            .consecutive_failures(5)
+            .open_for(Duration::from_secs(60))
+            .half_open(HalfOpen { probes: 3, successes: Some(3), ..HalfOpen::default() })
+    }
+
+    /// Names the instance: in its refusals, metrics and events. 1 to 31 bytes.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Takes rates over this window.
+    #[must_use]
+    pub fn window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Opens when at least this share of the window's calls failed: above 0, at most 1.
+    #[must_use]
+    pub fn failure_rate(mut self, rate: f64) -> Self {
+        self.failure_rate = Some(rate);
+        self
+    }
+
+    /// Opens when at least the share `rate` of the window's calls took longer than `after`, whatever their result.
+    #[must_use]
+    pub fn slow_calls(mut self, after: Duration, rate: f64) -> Self {
+        self.slow_calls = Some(SlowCalls { after, rate });
+        self
+    }
+
+    /// Opens at so many failures with no success between.
+    #[must_use]
+    pub fn consecutive_failures(mut self, failures: u32) -> Self {
+        self.consecutive_failures = Some(failures);
+        self
+    }
+
+    /// Opens at so many failures within `period`, however many calls succeed.
+    #[must_use]
+    pub fn failures_in_period(mut self, failures: u32, period: Duration) -> Self {
+        self.failures_in_period = Some(FailuresInPeriod { failures, period });
+        self
+    }
+
+    /// What dropped calls count as.
+    #[must_use]
+    pub fn abandoned(mut self, abandoned: Abandoned) -> Self {
+        self.abandoned = abandoned;
+        self
+    }
+
+    /// Stays open so long, each time.
+    #[must_use]
+    pub fn open_for(mut self, interval: Duration) -> Self {
+        self.open = OpenInterval { first: interval, multiplier: 1.0, max: self.open.max.max(interval), ..self.open };
+        self
+    }
+
+    /// Stays open as this says.
+    #[must_use]
+    pub fn open(mut self, interval: OpenInterval) -> Self {
+        self.open = interval;
+        self
+    }
+
+    /// Stays open as long as `interval` says of each trip. A panic of it reaches the caller whose call opened the circuit,
+    /// which then stays as it was.
+    #[must_use]
+    pub fn open_by(mut self, interval: impl Fn(&Trip) -> Duration + Send + Sync + 'static) -> Self {
+        self.open_by = Some(Arc::new(interval));
+        self
+    }
+
+    /// Decides so when half-open.
+    #[must_use]
+    pub fn half_open(mut self, half_open: HalfOpen) -> Self {
+        self.half_open = half_open;
+        self
+    }
+
+    /// Tells `observer` of every transition, after all locks are released.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer<Event> + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("name", &self.name)
+            .field("window", &self.window)
+            .field("failure_rate", &self.failure_rate)
+            .field("slow_calls", &self.slow_calls)
+            .field("consecutive_failures", &self.consecutive_failures)
+            .field("failures_in_period", &self.failures_in_period)
+            .field("abandoned", &self.abandoned)
+            .field("open", &self.open)
+            .field("half_open", &self.half_open)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "serde")]
+mod jitter {
+    use seawall_core::Jitter;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(jitter: &Jitter, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match jitter {
+            Jitter::Equal => "equal",
+            Jitter::Full => "full",
+            _ => "none",
+        })
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Jitter, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "none" => Ok(Jitter::None),
+            "equal" => Ok(Jitter::Equal),
+            "full" => Ok(Jitter::Full),
+            other => Err(serde::de::Error::unknown_variant(other, &["none", "equal", "full"])),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use seawall_core::{Kind, Name, Rejection};
+
+use crate::event::{Cause, State};
+
+static OPEN: Kind = Kind::new("circuit_breaker", "open");
+static HALF_OPEN: Kind = Kind::new("circuit_breaker", "half_open");
+static FORCED_OPEN: Kind = Kind::new("circuit_breaker", "forced_open");
+
+/// The circuit let the call not through.
+///
+/// `Copy`, and made without touching memory that other threads write: refusing is the cheapest thing that a breaker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    name: Name,
+    state: State,
+    cause: Cause,
+    retry_after: Option<Duration>,
+}
+
+impl Open {
+    #[inline]
+    pub(crate) const fn new(name: Name, state: State, cause: Cause, retry_after: Option<Duration>) -> Self {
+        Self { name, state, cause, retry_after }
+    }
+
+    /// Which breaker refused.
+    pub const fn name(&self) -> Name {
+        self.name
+    }
+
+    /// The state in which it refused: open, forced open, or half-open with all probes taken.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Why the circuit opened.
+    pub const fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// When the dependency will be tried again, or, in half-open, by when it is decided. `None` if no time brings that: the
+    /// circuit was opened by hand, or probes may take any time.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Rejection::from(*self).fmt(f)
+    }
+}
+
+impl Error for Open {}
+
+impl From<Open> for Rejection {
+    #[inline]
+    fn from(open: Open) -> Self {
+        let kind = match open.state {
+            State::HalfOpen => &HALF_OPEN,
+            State::ForcedOpen => &FORCED_OPEN,
+            _ => &OPEN,
+        };
+        let rejection = Self::new(kind, open.name);
+        match open.retry_after {
+            Some(after) => rejection.after(after),
+            None => rejection,
+        }
+    }
+}
+
+/// A circuit that is not open has nothing to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotOpen {
+    pub(crate) state: State,
+}
+
+impl NotOpen {
+    /// The state that it is in.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+}
+
+impl fmt::Display for NotOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the circuit is {}: only an open one can become half_open", self.state)
+    }
+}
+
+impl Error for NotOpen {}

@@ -1,0 +1,180 @@
+use std::fmt;
+use std::time::Duration;
+
+use seawall_core::Name;
+use seawall_core::time::Timestamp;
+
+use crate::figures::Figures;
+
+/// Where a circuit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum State {
+    /// Calls pass and are judged.
+    Closed,
+    /// Calls are refused until the open interval is over.
+    Open,
+    /// A few calls try the dependency; the others are refused.
+    HalfOpen,
+    /// By hand: calls pass, nothing is recorded, nothing opens.
+    Disabled,
+    /// By hand: every call is refused, whatever time passes.
+    ForcedOpen,
+    /// By hand: calls pass and are judged, what would have opened is told, nothing opens.
+    MetricsOnly,
+}
+
+impl State {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Closed, Self::Open, Self::HalfOpen, Self::Disabled, Self::ForcedOpen, Self::MetricsOnly];
+
+    /// The state in `snake_case`, as in metrics, events and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::Disabled => "disabled",
+            Self::ForcedOpen => "forced_open",
+            Self::MetricsOnly => "metrics_only",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a circuit changed, and so why it refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Cause {
+    /// Too large a share of calls failed.
+    FailureRate,
+    /// Too large a share of calls was slow.
+    SlowCallRate,
+    /// Too large a share of calls was dropped before its end.
+    AbandonedRate,
+    /// Too many failures in a row.
+    ConsecutiveFailures,
+    /// Too many failures in a period.
+    FailuresInPeriod,
+    /// The probes showed that the dependency still fails.
+    ProbesFailed,
+    /// The probes showed that the dependency works again.
+    ProbesSucceeded,
+    /// The probes took too long to decide.
+    ProbesUndecided,
+    /// The open interval is over.
+    IntervalEnded,
+    /// Somebody asked for it.
+    Manual,
+}
+
+impl Cause {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::FailureRate,
+        Self::SlowCallRate,
+        Self::AbandonedRate,
+        Self::ConsecutiveFailures,
+        Self::FailuresInPeriod,
+        Self::ProbesFailed,
+        Self::ProbesSucceeded,
+        Self::ProbesUndecided,
+        Self::IntervalEnded,
+        Self::Manual,
+    ];
+
+    /// The cause in `snake_case`, as in events and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FailureRate => "failure_rate",
+            Self::SlowCallRate => "slow_call_rate",
+            Self::AbandonedRate => "abandoned_rate",
+            Self::ConsecutiveFailures => "consecutive_failures",
+            Self::FailuresInPeriod => "failures_in_period",
+            Self::ProbesFailed => "probes_failed",
+            Self::ProbesSucceeded => "probes_succeeded",
+            Self::ProbesUndecided => "probes_undecided",
+            Self::IntervalEnded => "interval_ended",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A transition, and the figures that led to it.
+///
+/// In [`State::MetricsOnly`] an event whose `from` and `to` are the same tells that a rule was met which would have opened
+/// the circuit; each rule is told once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Event {
+    /// Which breaker.
+    pub name: Name,
+    /// When.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub at: Timestamp,
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// Why.
+    pub cause: Cause,
+    /// The window at that moment; after half-open the probes.
+    pub figures: Figures,
+}
+
+impl Event {
+    /// Logs the transition: target `seawall::circuit_breaker`, at WARN when the circuit opens and at INFO otherwise.
+    pub(crate) fn trace(&self) {
+        let Self { name, from, to, cause, figures, .. } = self;
+        macro_rules! log {
+            ($level:ident, $message:literal) => {
+                tracing::$level!(
+                    target: "seawall::circuit_breaker",
+                    name = name.as_str(),
+                    from = from.as_str(),
+                    to = to.as_str(),
+                    cause = cause.as_str(),
+                    calls = figures.calls,
+                    failed = figures.failed,
+                    slow = figures.slow,
+                    abandoned = figures.abandoned,
+                    $message
+                )
+            };
+        }
+        match to {
+            State::Open | State::ForcedOpen => log!(warn, "circuit opened"),
+            _ if from == to => log!(warn, "circuit would have opened"),
+            _ => log!(info, "circuit changed"),
+        }
+    }
+}
+
+/// A circuit is about to open: what [`Config::open_by`](crate::Config::open_by) decides from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Trip {
+    /// Why.
+    pub cause: Cause,
+    /// The figures that led to it.
+    pub figures: Figures,
+    /// How many times it has opened before without a stable period between.
+    pub opened_before: u32,
+    /// The failure's own hint when to ask again.
+    pub hint: Option<Duration>,
+}

@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod breaker;
+mod config;
+mod error;
+mod event;
+mod figures;
+mod gate;
+mod metrics;
+mod period;
+mod policy;
+mod probes;
+mod random;
+mod settings;
+mod snapshot;
+mod state;
+mod text;
+mod window;
+
+pub use breaker::{Breaker, CircuitBreaker, Token};
+pub use config::{Abandoned, Config, FailuresInPeriod, HalfOpen, OpenInterval, SlowCalls, Undecided, Window};
+pub use error::{NotOpen, Open};
+pub use event::{Cause, Event, State, Trip};
+pub use figures::Figures;
+pub use snapshot::{Snapshot, Total};

@@ -1,0 +1,58 @@
+use seawall_core::observe::{Collect, Metric, MetricKind, Sink, Unit, Value};
+
+use crate::breaker::Breaker;
+use crate::event::State;
+
+const fn counter(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, help, kind: MetricKind::Counter, unit: Unit::Count }
+}
+
+const fn gauge(name: &'static str, help: &'static str, unit: Unit) -> Metric {
+    Metric { name, help, kind: MetricKind::Gauge, unit }
+}
+
+static CALLS: Metric =
+    counter("seawall_circuit_breaker_calls", "Calls that were admitted and ended, by outcome.");
+static REFUSED: Metric = counter("seawall_circuit_breaker_refused", "Calls that were refused.");
+static TRANSITIONS: Metric =
+    counter("seawall_circuit_breaker_transitions", "Changes of state, by the state that was entered.");
+static STATE: Metric =
+    gauge("seawall_circuit_breaker_state", "1 for the state that the circuit is in, 0 for the others.", Unit::Count);
+static FAILURE_RATE: Metric = gauge(
+    "seawall_circuit_breaker_failure_ratio",
+    "Share of the window's calls that failed; absent below the minimum of calls.",
+    Unit::Ratio,
+);
+static SLOW_RATE: Metric = gauge(
+    "seawall_circuit_breaker_slow_ratio",
+    "Share of the window's calls that were slow; absent below the minimum of calls.",
+    Unit::Ratio,
+);
+
+impl Collect for Breaker {
+    fn collect(&self, sink: &mut dyn Sink) {
+        let (snapshot, transitions) = self.snapshot_with_transitions();
+        let name = ("name", snapshot.name.as_str());
+        let total = &snapshot.total;
+        for (outcome, calls) in [
+            ("success", total.successes),
+            ("failure", total.failures),
+            ("ignored", total.ignored),
+            ("abandoned", total.abandoned),
+            ("stale", total.stale),
+        ] {
+            sink.sample(&CALLS, &[name, ("outcome", outcome)], Value::Integer(calls));
+        }
+        sink.sample(&REFUSED, &[name], Value::Integer(total.refused));
+        for (state, entered) in State::ALL.iter().zip(transitions) {
+            let labels = [name, ("state", state.as_str())];
+            sink.sample(&TRANSITIONS, &labels, Value::Integer(entered));
+            sink.sample(&STATE, &labels, Value::Integer(u64::from(*state == snapshot.state)));
+        }
+        for (metric, rate) in [(&FAILURE_RATE, snapshot.failure_rate), (&SLOW_RATE, snapshot.slow_rate)] {
+            if let Some(rate) = rate {
+                sink.sample(metric, &[name], Value::Float(rate));
+            }
+        }
+    }
+}

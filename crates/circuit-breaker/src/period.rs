@@ -1,0 +1,44 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use seawall_core::time::Timestamp;
+
+/// When the last failures were: as many as it takes to open the circuit, to the nanosecond.
+pub(crate) struct RecentFailures {
+    at: VecDeque<Timestamp>,
+    limit: usize,
+    period: Duration,
+}
+
+impl RecentFailures {
+    pub(crate) fn new(limit: usize, period: Duration) -> Self {
+        Self { at: VecDeque::with_capacity(limit), limit, period }
+    }
+
+    pub(crate) fn push(&mut self, now: Timestamp) {
+        if self.at.len() == self.limit {
+            self.at.pop_front();
+        }
+        // A clock that stepped back must not make a failure older than the one before it.
+        let now = self.at.back().map_or(now, |last| now.max(*last));
+        self.at.push_back(now);
+    }
+
+    /// Whether as many failures as the limit lie within the period before `now`.
+    pub(crate) fn is_full(&self, now: Timestamp) -> bool {
+        self.at.len() == self.limit
+            && self.at.front().is_some_and(|oldest| now.saturating_duration_since(*oldest) < self.period)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.at.clear();
+    }
+
+    pub(crate) fn resized(&self, limit: usize, period: Duration) -> Self {
+        let mut new = Self::new(limit, period);
+        for at in &self.at {
+            new.push(*at);
+        }
+        new
+    }
+}

@@ -1,0 +1,125 @@
+use std::time::Duration;
+
+use seawall_core::time::Timestamp;
+
+use crate::figures::Figures;
+use crate::settings::{AbandonedAs, DecidedBy, Probing, Settings};
+use crate::state::Call;
+use crate::window::Mark;
+
+/// The calls that a half-open circuit lets through, and what they showed.
+///
+/// There are exactly so many permits. A call that showed nothing gives its permit back; any other has used it up, so the
+/// decision is settled at the latest with the last permit.
+pub(crate) struct Probes {
+    permits: u64,
+    left: u64,
+    give_up: Timestamp,
+    figures: Figures,
+    /// Calls that count towards closing: they succeeded and were not slow.
+    good: u64,
+}
+
+/// What the probes have shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Undecided,
+    Works,
+    Fails,
+}
+
+impl Probes {
+    pub(crate) fn new(probing: &Probing, now: Timestamp) -> Self {
+        Self {
+            permits: probing.probes,
+            left: probing.probes,
+            give_up: give_up(probing.max, now),
+            figures: Figures::default(),
+            good: 0,
+        }
+    }
+
+    pub(crate) const fn left(&self) -> u64 {
+        self.left
+    }
+
+    pub(crate) const fn give_up(&self) -> Timestamp {
+        self.give_up
+    }
+
+    pub(crate) const fn figures(&self) -> Figures {
+        self.figures
+    }
+
+    pub(crate) const fn take(&mut self) -> bool {
+        let free = self.left > 0;
+        self.left -= free as u64;
+        free
+    }
+
+    pub(crate) fn settle(&mut self, call: Call, settings: &Settings) -> Verdict {
+        match call {
+            Call::Judged { failed, slow } => {
+                self.figures.mark(Mark { failed, slow, abandoned: false });
+                self.good += u64::from(!failed && !slow);
+            }
+            Call::Abandoned => {
+                self.figures.mark(Mark { abandoned: true, ..Mark::default() });
+                self.give_back();
+            }
+            Call::Void => self.give_back(),
+        }
+        self.verdict(settings)
+    }
+
+    fn give_back(&mut self) {
+        // A smaller configuration may have taken the permit away meanwhile.
+        self.left = (self.left + 1).min(self.permits.saturating_sub(self.figures.calls));
+    }
+
+    fn verdict(&self, settings: &Settings) -> Verdict {
+        let Figures { calls, failed, slow, abandoned, .. } = self.figures;
+        if let AbandonedAs::Rate(rate) = settings.abandoned
+            && abandoned >= self.permits
+            && rate.is_reached_by(abandoned, abandoned + calls)
+        {
+            return Verdict::Fails;
+        }
+        let open = self.permits.saturating_sub(calls);
+        match settings.half_open.decided_by {
+            DecidedBy::Successes(needed) if self.good >= needed => Verdict::Works,
+            DecidedBy::Successes(needed) if self.good + open < needed => Verdict::Fails,
+            DecidedBy::Successes(_) => Verdict::Undecided,
+            DecidedBy::Rates => {
+                let rules = [
+                    settings.failure_rate.map(|rate| (rate, failed)),
+                    settings.slow.map(|rule| (rule.rate, slow)),
+                ];
+                let reached = |more| {
+                    rules.iter().flatten().any(|(rate, part)| rate.is_reached_by(part + more, self.permits))
+                };
+                if reached(0) {
+                    Verdict::Fails
+                } else if reached(open) {
+                    Verdict::Undecided
+                } else {
+                    Verdict::Works
+                }
+            }
+        }
+    }
+
+    /// Takes over another number of permits and another time, counted from the beginning; who is out stays out.
+    pub(crate) fn resize(&mut self, since: Timestamp, settings: &Settings) -> Verdict {
+        let probing = &settings.half_open;
+        let taken = self.permits - self.left;
+        self.permits = probing.probes;
+        self.left = self.permits.saturating_sub(taken);
+        self.give_up = give_up(probing.max, since);
+        self.verdict(settings)
+    }
+}
+
+fn give_up(max: Option<Duration>, since: Timestamp) -> Timestamp {
+    max.map_or(Timestamp::NEVER, |max| since + max)
+}

@@ -1,0 +1,128 @@
+use std::time::Duration;
+
+use seawall_core::Name;
+use seawall_core::time::Timestamp;
+
+use crate::breaker::Totals;
+use crate::event::{Cause, State};
+use crate::figures::Figures;
+use crate::state::Machine;
+
+/// All that is known of a breaker at one moment.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Which breaker.
+    pub name: Name,
+    /// Where the circuit is.
+    pub state: State,
+    /// Why it opened, while it is not closed.
+    pub cause: Option<Cause>,
+    /// How long it has been there, in seconds.
+    #[cfg_attr(feature = "serde", serde(rename = "in_state_seconds", serialize_with = "seconds"))]
+    pub in_state: Duration,
+    /// When the dependency will be tried again, in seconds.
+    #[cfg_attr(feature = "serde", serde(rename = "retry_after_seconds", serialize_with = "maybe_seconds"))]
+    pub retry_after: Option<Duration>,
+    /// How many changes of state there were.
+    pub generation: u32,
+    /// The window; the probes while half-open; what opened the circuit while it is open.
+    pub figures: Figures,
+    /// The share of calls that failed; `None` below the minimum of calls.
+    pub failure_rate: Option<f64>,
+    /// The share of calls that were slow; `None` below the minimum of calls.
+    pub slow_rate: Option<f64>,
+    /// Failures since the last success.
+    pub consecutive_failures: u64,
+    /// How many probes may still start, while half-open.
+    pub probes_left: Option<u64>,
+    /// How many times the circuit has opened without a stable period between.
+    pub opened_before: u32,
+    /// Calls refused since the state began.
+    pub refused_in_state: u64,
+    /// What was counted since the breaker was made.
+    pub total: Total,
+    /// The last failure's text, where the classifier gave one; its first 192 bytes.
+    pub last_error: Option<String>,
+}
+
+/// What was counted since a breaker was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Total {
+    /// Calls that succeeded.
+    pub successes: u64,
+    /// Calls that failed or panicked.
+    pub failures: u64,
+    /// Calls that said nothing about the dependency.
+    pub ignored: u64,
+    /// Calls that were dropped before their end.
+    pub abandoned: u64,
+    /// Calls that ended in a later generation than they were admitted in, and counted nowhere.
+    pub stale: u64,
+    /// Calls that were refused.
+    pub refused: u64,
+    /// How many times the circuit opened.
+    pub opened: u64,
+}
+
+impl Snapshot {
+    pub(crate) fn new(
+        machine: &Machine,
+        name: Name,
+        now: Timestamp,
+        totals: Totals,
+        refused_in_state: u64,
+        last_error: Option<String>,
+    ) -> Self {
+        let view = machine.view();
+        let figures = machine.figures();
+        let minimum = machine.settings().minimum_calls;
+        let minimum = match view.state {
+            State::HalfOpen => minimum.min(machine.settings().half_open.probes),
+            _ => minimum,
+        };
+        let waits = !matches!(view.refuse_until, Timestamp::ZERO | Timestamp::NEVER);
+        Self {
+            name,
+            state: view.state,
+            cause: matches!(view.state, State::Open | State::HalfOpen | State::ForcedOpen).then_some(view.cause),
+            in_state: now.saturating_duration_since(machine.since()),
+            retry_after: waits.then(|| view.refuse_until.saturating_duration_since(now)),
+            generation: view.generation,
+            figures,
+            failure_rate: figures.failure_rate(minimum),
+            slow_rate: figures.slow_rate(minimum),
+            consecutive_failures: machine.failures_in_a_row(),
+            probes_left: machine.probes_left(),
+            opened_before: machine.opened_before(),
+            refused_in_state,
+            total: Total {
+                successes: totals.successes,
+                failures: totals.failures,
+                ignored: totals.ignored,
+                abandoned: totals.abandoned,
+                stale: totals.stale,
+                refused: totals.refused,
+                opened: totals.transitions[State::Open as usize],
+            },
+            last_error,
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+#[cfg(feature = "serde")]
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+fn maybe_seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serializer.serialize_some(&duration.as_secs_f64()),
+        None => serializer.serialize_none(),
+    }
+}

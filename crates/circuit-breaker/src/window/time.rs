@@ -1,0 +1,84 @@
+use std::time::Duration;
+
+use seawall_core::time::Timestamp;
+
+use super::Mark;
+use crate::figures::Figures;
+
+/// The calls of the last `length`, in buckets that begin at multiples of their length since the clock's origin.
+///
+/// A clock that steps backwards changes nothing: the newest bucket stays the newest.
+#[derive(Debug)]
+pub(crate) struct TimeWindow {
+    buckets: Box<[Figures]>,
+    bucket_nanos: u64,
+    /// The number of the newest bucket since the origin; it is at this number modulo their count.
+    newest: u64,
+    total: Figures,
+}
+
+impl TimeWindow {
+    pub(crate) fn new(length: Duration, buckets: u32, now: Timestamp) -> Self {
+        let nanos = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+        // The configuration's limits keep this above zero.
+        let bucket_nanos = (nanos / u64::from(buckets)).max(1);
+        Self {
+            buckets: vec![Figures::default(); buckets as usize].into(),
+            bucket_nanos,
+            newest: now.as_nanos() / bucket_nanos,
+            total: Figures::default(),
+        }
+    }
+
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        let current = now.as_nanos() / self.bucket_nanos;
+        let steps = current.saturating_sub(self.newest);
+        if steps >= self.buckets.len() as u64 {
+            self.buckets.fill(Figures::default());
+            self.total = Figures::default();
+            self.newest = current;
+            return;
+        }
+        for _ in 0..steps {
+            self.newest += 1;
+            let oldest = std::mem::take(self.newest_bucket());
+            self.total.subtract(&oldest);
+        }
+    }
+
+    pub(crate) const fn bucket_end(&self) -> Timestamp {
+        Timestamp::from_nanos(self.newest.saturating_add(1).saturating_mul(self.bucket_nanos))
+    }
+
+    pub(crate) fn succeed(&mut self, n: u64) {
+        self.newest_bucket().succeed(n);
+        self.total.succeed(n);
+    }
+
+    pub(crate) fn mark(&mut self, mark: Mark) {
+        self.newest_bucket().mark(mark);
+        self.total.mark(mark);
+    }
+
+    pub(crate) fn add(&mut self, figures: &Figures) {
+        self.newest_bucket().add(figures);
+        self.total.add(figures);
+    }
+
+    fn newest_bucket(&mut self) -> &mut Figures {
+        let buckets = self.buckets.len() as u64;
+        #[expect(clippy::cast_possible_truncation, reason = "a remainder below the number of buckets")]
+        let at = (self.newest % buckets) as usize;
+        &mut self.buckets[at]
+    }
+
+    pub(crate) const fn figures(&self) -> Figures {
+        self.total
+    }
+
+    pub(crate) fn clear(&mut self, now: Timestamp) {
+        self.buckets.fill(Figures::default());
+        self.total = Figures::default();
+        self.newest = self.newest.max(now.as_nanos() / self.bucket_nanos);
+    }
+}

@@ -1,0 +1,13 @@
+//! How a call is admitted and how it ends: [`Policy`], [`Admits`], and the RAII guards around what they give.
+
+mod admission;
+mod permit;
+mod policy;
+mod protected;
+mod with;
+
+pub(crate) use admission::Admission;
+pub use permit::{Hold, Permit, Ticket};
+pub use policy::{Admits, Ask, Configure, Entry, Policy};
+pub(crate) use protected::Protected;
+pub use with::{Admit, With};

@@ -1,0 +1,176 @@
+use std::fmt;
+use std::ops::Deref;
+use std::task::{Context, Poll};
+
+use super::{Admits, Ask, Policy};
+use crate::time::{Now, Timestamp};
+use crate::{Ending, Outcome, Report, Shared};
+
+/// How a guard holds its policy: by reference, or by an owned [`Shared`].
+pub trait Hold: sealed::Sealed + Deref<Target = Self::Policy> + Clone {
+    /// The policy that is held.
+    type Policy: Policy;
+}
+
+impl<P: Policy> Hold for &P {
+    type Policy = P;
+}
+
+impl<P: Policy> Hold for Shared<P> {
+    type Policy = P;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<P> Sealed for &P {}
+    impl<P> Sealed for crate::Shared<P> {}
+}
+
+/// Leave to make one call, and the duty to say how it ended.
+///
+/// Dropping it says that the call was [abandoned](Ending::Abandoned), or that it [panicked](Ending::Panicked) if the thread
+/// is unwinding.
+#[must_use = "a permit that is dropped at once counts as an abandoned call"]
+pub struct Permit<H: Hold> {
+    hold: H,
+    token: Option<<H::Policy as Policy>::Token>,
+}
+
+impl<H: Hold> Permit<H> {
+    #[inline]
+    pub(crate) const fn new(hold: H, token: <H::Policy as Policy>::Token) -> Self {
+        Self { hold, token: Some(token) }
+    }
+
+    /// The call succeeded.
+    #[inline]
+    pub fn success(self) {
+        self.finish(Outcome::Success);
+    }
+
+    /// The call failed.
+    #[inline]
+    pub fn failure(self) {
+        self.finish(Outcome::Failure);
+    }
+
+    /// The call ended in a way that says nothing about the dependency.
+    #[inline]
+    pub fn ignore(self) {
+        self.finish(Outcome::Ignored);
+    }
+
+    /// The call ran to its end: an [`Outcome`], or a [`Report`] that says more.
+    #[inline]
+    pub fn finish<'a>(self, report: impl Into<Report<'a>>) {
+        self.end(Ending::Finished(report.into()));
+    }
+
+    /// The call never started: what was taken for it is given back.
+    #[inline]
+    pub fn cancel(self) {
+        self.end(Ending::Cancelled);
+    }
+
+    /// Ends the call.
+    #[inline]
+    pub fn end(mut self, ending: Ending<'_>) {
+        self.settle(ending);
+    }
+
+    /// What the policy knows of this call.
+    pub fn token(&self) -> Option<&<H::Policy as Policy>::Token> {
+        self.token.as_ref()
+    }
+
+    /// The policy that admitted the call.
+    pub fn policy(&self) -> &H::Policy {
+        &self.hold
+    }
+
+    /// Makes sure that the admission still stands, right before the call starts.
+    pub(crate) fn renew(mut self) -> Result<Self, <H::Policy as Policy>::Refusal> {
+        if let Some(token) = &mut self.token {
+            let now = Now::new(self.hold.clock());
+            if let Err(refusal) = self.hold.renew(token, &now) {
+                self.cancel();
+                return Err(refusal);
+            }
+        }
+        Ok(self)
+    }
+
+    #[inline]
+    fn settle(&mut self, ending: Ending<'_>) {
+        if let Some(token) = self.token.take() {
+            self.hold.settle(token, ending, &Now::new(self.hold.clock()));
+        }
+    }
+}
+
+impl<H: Hold> Drop for Permit<H> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.token.is_some() {
+            let ending = if std::thread::panicking() { Ending::Panicked } else { Ending::Abandoned };
+            self.settle(ending);
+        }
+    }
+}
+
+impl<H: Hold> fmt::Debug for Permit<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}
+
+/// A place in a policy's queue. Dropping it leaves the queue.
+#[must_use = "a ticket that is dropped leaves the queue"]
+pub struct Ticket<H: Hold> {
+    hold: H,
+    place: Option<<H::Policy as Policy>::Place>,
+}
+
+impl<H: Hold> Ticket<H> {
+    pub(crate) const fn new(hold: H, place: <H::Policy as Policy>::Place) -> Self {
+        Self { hold, place: Some(place) }
+    }
+
+    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+        self.place.as_ref().and_then(|place| self.hold.wake_at(place))
+    }
+
+    /// Looks whether the turn has come. Once ready, the ticket is spent.
+    pub(crate) fn poll<Call: ?Sized>(
+        &mut self,
+        ask: &Ask<'_, Call>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<<H::Policy as Policy>::Token, <H::Policy as Policy>::Refusal>>
+    where
+        H::Policy: Admits<Call>,
+    {
+        let Some(place) = self.place.as_mut() else {
+            return Poll::Ready(self.hold.try_admit(ask));
+        };
+        let polled = self.hold.poll_place(ask, place, cx);
+        if polled.is_ready() {
+            // The policy used the place up: there is nothing left to leave.
+            self.place = None;
+        }
+        polled
+    }
+}
+
+impl<H: Hold> Drop for Ticket<H> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.hold.leave(place);
+        }
+    }
+}
+
+impl<H: Hold> fmt::Debug for Ticket<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod observe;
+pub mod stripe;
+#[doc(hidden)]
+pub mod sync;
+pub mod time;
+#[cfg(feature = "tower")]
+#[cfg(any())]
+pub mod tower;
+
+mod admit;
+mod backoff;
+mod by;
+mod error;
+mod name;
+mod outcome;
+mod ratio;
+mod rejection;
+mod shared;
+
+pub use admit::{Admit, Admits, Ask, Configure, Entry, Hold, Permit, Policy, Ticket, With};
+pub use backoff::{Backoff, Jitter};
+pub use by::By;
+pub use error::ConfigError;
+pub use name::Name;
+pub use outcome::{Classify, Ending, ErrIsFailure, Outcome, Report};
+pub use ratio::Ratio;
+pub use rejection::{Kind, Rejection};
+pub use shared::Shared;

@@ -1,0 +1,123 @@
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::Name;
+
+/// What refused and why: one static per reason of a pattern.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    pattern: &'static str,
+    reason: &'static str,
+}
+
+impl Kind {
+    /// The kind of refusals that `pattern` gives for `reason`: both in `snake_case`, as in metrics.
+    pub const fn new(pattern: &'static str, reason: &'static str) -> Self {
+        Self { pattern, reason }
+    }
+}
+
+/// A call that was not let through, in the form that all patterns share.
+///
+/// It is `Copy` and at most 56 bytes: refusing must be cheap exactly when everything is refused. Each pattern's own
+/// refusal converts into it and says more.
+///
+/// ```
+/// use seawall_core::{Kind, Name, Rejection};
+/// use std::time::Duration;
+///
+/// static OPEN: Kind = Kind::new("circuit_breaker", "open");
+/// let rejection = Rejection::new(&OPEN, Name::from_static("payment")).after(Duration::from_secs(3));
+/// assert_eq!(rejection.to_string(), "circuit_breaker `payment` refused the call: open, retry after 3s");
+///
+/// let error: Box<dyn std::error::Error + Send + Sync> = rejection.into();
+/// assert_eq!(Rejection::find(&*error), Some(&rejection));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Rejection {
+    kind: &'static Kind,
+    name: Name,
+    retry_after: Option<Duration>,
+}
+
+impl Rejection {
+    /// A refusal by the instance `name`.
+    #[inline]
+    pub const fn new(kind: &'static Kind, name: Name) -> Self {
+        Self { kind, name, retry_after: None }
+    }
+
+    /// The same, with the time after which asking again makes sense.
+    #[inline]
+    #[must_use]
+    pub const fn after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
+        self
+    }
+
+    /// Which pattern refused, such as `"circuit_breaker"`.
+    pub const fn pattern(&self) -> &'static str {
+        self.kind.pattern
+    }
+
+    /// Why it refused, such as `"open"`.
+    pub const fn reason(&self) -> &'static str {
+        self.kind.reason
+    }
+
+    /// Which instance of the pattern refused.
+    pub const fn name(&self) -> Name {
+        self.name
+    }
+
+    /// After what time asking again makes sense, where the pattern can know.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The rejection that caused `error`: the error itself or the first one among its sources.
+    pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref::<Self>() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("pattern", &self.kind.pattern)
+            .field("reason", &self.kind.reason)
+            .field("name", &self.name)
+            .field("retry_after", &self.retry_after)
+            .finish()
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}` refused the call: {}", self.kind.pattern, self.name, self.kind.reason)?;
+        match self.retry_after {
+            Some(after) => write!(f, ", retry after {after:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Rejection {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejection_is_small_enough_to_copy() {
+        assert!(size_of::<Rejection>() <= 56, "{}", size_of::<Rejection>());
+    }
+}

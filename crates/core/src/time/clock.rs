@@ -1,0 +1,178 @@
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::manual::{Manual, ManualTime};
+use super::{BoxFuture, Sleep, Timestamp};
+
+/// A source of time, and of sleeps that end by it: concrete, cheap to clone, without a type parameter.
+///
+/// | clock | `now` | sleeps |
+/// |---|---|---|
+/// | [`system`](Self::system) | monotonic, by the processor's time-stamp counter where there is one | on any runtime, or none |
+/// | [`tokio`](Self::tokio) | tokio's, follows `tokio::time::pause` and `advance` | tokio's timer |
+/// | [`manual`](Self::manual) | moves only when told | end when the time is moved past them, in deadline order |
+/// | [`custom`](Self::custom) | a [`TimeDriver`] | a [`TimeDriver`] |
+///
+/// ```
+/// use seawall_core::time::Clock;
+/// use std::time::Duration;
+///
+/// let (clock, time) = Clock::manual();
+/// let before = clock.now();
+/// time.advance(Duration::from_secs(30));
+/// assert_eq!(clock.now(), before + Duration::from_secs(30));
+/// ```
+#[derive(Clone)]
+pub struct Clock(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    System(&'static System),
+    #[cfg(feature = "tokio")]
+    Tokio,
+    Manual(Arc<Manual>),
+    Custom(Arc<dyn TimeDriver>),
+}
+
+/// A user's own clock and timer.
+pub trait TimeDriver: Send + Sync {
+    /// The time now. It may step backwards: every algorithm here takes that without over-admitting or locking out.
+    fn now(&self) -> Timestamp;
+
+    /// A future that ends once [`now`](Self::now) is at or past `at`. Dropping it cancels the wait.
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture;
+}
+
+/// The process's one origin, in both of the forms in which time is read.
+struct System {
+    clock: quanta::Clock,
+    raw_origin: u64,
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only tokio's instants are dated by it"))]
+    origin: Instant,
+}
+
+impl System {
+    fn get() -> &'static Self {
+        static SYSTEM: OnceLock<System> = OnceLock::new();
+        SYSTEM.get_or_init(|| {
+            let clock = quanta::Clock::new();
+            let raw_origin = clock.raw();
+            #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+            let origin = Instant::now();
+            Self { clock, raw_origin, origin }
+        })
+    }
+
+    #[inline]
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.clock.delta_as_nanos(self.raw_origin, self.clock.raw()))
+    }
+}
+
+impl Clock {
+    /// The system's monotonic clock. Its sleeps need no runtime: one helper thread of the process ends them.
+    #[inline]
+    pub fn system() -> Self {
+        Self(Kind::System(System::get()))
+    }
+
+    /// Tokio's clock: real outside of tests, and the paused one under `tokio::time::pause`.
+    ///
+    /// Its sleeps must be polled inside a tokio runtime whose time driver is enabled.
+    #[cfg(feature = "tokio")]
+    pub fn tokio() -> Self {
+        System::get();
+        Self(Kind::Tokio)
+    }
+
+    /// A clock for tests, and the hand that moves it. It starts at [`Timestamp::ZERO`].
+    pub fn manual() -> (Self, ManualTime) {
+        let manual = Arc::new(Manual::default());
+        (Self(Kind::Manual(manual.clone())), ManualTime::new(manual))
+    }
+
+    /// A clock of the user's own.
+    pub fn custom(driver: Arc<dyn TimeDriver>) -> Self {
+        Self(Kind::Custom(driver))
+    }
+
+    /// The time now.
+    #[inline]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Kind::System(system) => system.now(),
+            #[cfg(feature = "tokio")]
+            Kind::Tokio => tokio_now(),
+            Kind::Manual(manual) => manual.now(),
+            Kind::Custom(driver) => driver.now(),
+        }
+    }
+
+    /// A future that ends at `at`, never before.
+    ///
+    /// # Cancel safety
+    /// Dropping it cancels the wait and frees its timer.
+    pub fn sleep_until(&self, at: Timestamp) -> Sleep {
+        match &self.0 {
+            Kind::System(_) => Sleep::system(self.clone(), at),
+            #[cfg(feature = "tokio")]
+            Kind::Tokio => Sleep::tokio(tokio_instant(at)),
+            Kind::Manual(manual) => Sleep::manual(manual.clone(), at),
+            Kind::Custom(driver) => Sleep::custom(driver.sleep_until(at)),
+        }
+    }
+
+    /// A future that ends `duration` from now.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        self.sleep_until(self.now() + duration)
+    }
+
+    /// Whether both tell the same time.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Kind::System(_), Kind::System(_)) => true,
+            #[cfg(feature = "tokio")]
+            (Kind::Tokio, Kind::Tokio) => true,
+            (Kind::Manual(a), Kind::Manual(b)) => Arc::ptr_eq(a, b),
+            (Kind::Custom(a), Kind::Custom(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+impl Default for Clock {
+    /// The [system clock](Clock::system).
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Kind::System(_) => "Clock::system",
+            #[cfg(feature = "tokio")]
+            Kind::Tokio => "Clock::tokio",
+            Kind::Manual(_) => "Clock::manual",
+            Kind::Custom(_) => "Clock::custom",
+        })
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+fn tokio_now() -> Timestamp {
+    let since = tokio::time::Instant::now().into_std().saturating_duration_since(System::get().origin);
+    Timestamp::ZERO + since
+}
+
+#[cfg(feature = "tokio")]
+fn tokio_instant(at: Timestamp) -> tokio::time::Instant {
+    let origin = System::get().origin;
+    let since = at.saturating_duration_since(Timestamp::ZERO);
+    // An instant beyond what the platform can express is as good as one a century away.
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    let instant = origin.checked_add(since).or_else(|| origin.checked_add(CENTURY)).unwrap_or(origin);
+    tokio::time::Instant::from_std(instant)
+}
