@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+pub mod alloc;
+pub mod cancel;
+pub mod exec;
+pub mod random;
+#[cfg(unix)]
+pub mod server;
+pub mod service;
