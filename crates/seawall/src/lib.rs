@@ -11,5 +11,4 @@ pub use seawall_core as core;
 pub use seawall_telemetry as telemetry;
 
 #[cfg(feature = "circuit-breaker")]
-#[path = "manual/mod.rs"]
 pub mod _manual;
