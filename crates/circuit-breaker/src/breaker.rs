@@ -13,8 +13,9 @@ use crate::event::{Cause, State};
 use crate::gate::Gate;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
-use crate::state::{Events, Grant, Machine, View};
+use crate::state::{Events, Machine, View};
 use crate::text::Text;
+use crate::token::{Kind, Token};
 
 /// A circuit breaker: stops calling a dependency that fails, and tries it again with care.
 ///
@@ -95,21 +96,6 @@ pub(crate) struct Totals {
     pub(crate) refused: u64,
     /// By the state that was entered.
     pub(crate) transitions: [u64; State::ALL.len()],
-}
-
-/// What an admitted call carries.
-#[derive(Clone, Copy, Debug)]
-pub struct Token {
-    generation: u32,
-    kind: Kind,
-    started: Timestamp,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Granted(Grant),
-    /// A reservation that took nothing: it becomes a grant when the call starts.
-    Reserved,
 }
 
 impl Breaker {
@@ -205,14 +191,14 @@ impl Breaker {
         let gate = self.gate();
         if gate.is_judging() {
             let started = if gate.is_timed() { now.get() } else { Timestamp::ZERO };
-            return Ok(Token { generation: gate.generation(), kind: Kind::Granted(Grant::Counted), started });
+            return Ok(Token::new(gate.generation(), Kind::Counted, started));
         }
         if let Err(refused) = self.refuses(gate, now) {
             self.lanes.lane().count(|lane| &lane.refused);
             return Err(refused);
         }
         if reserving {
-            return Ok(Token { generation: gate.generation(), kind: Kind::Reserved, started: Timestamp::ZERO });
+            return Ok(Token::new(gate.generation(), Kind::Reserved, Timestamp::ZERO));
         }
         self.admit_locked(now)
     }
@@ -249,7 +235,7 @@ impl Breaker {
         let admitted = self.locked(|locked, events| {
             let grant = locked.machine.admit(at, events);
             let (generation, view) = (locked.machine.generation(), locked.machine.view());
-            grant.map(|grant| Token { generation, kind: Kind::Granted(grant), started: at }).ok_or(view)
+            grant.map(|grant| Token::new(generation, grant.into(), at)).ok_or(view)
         });
         admitted.map_err(|view| {
             self.lanes.lane().count(|lane| &lane.refused);
@@ -267,11 +253,11 @@ impl Breaker {
 
     pub(crate) fn renew(&self, token: &mut Token, now: &Now<'_>) -> Result<(), Open> {
         let gate = self.gate();
-        if token.kind == Kind::Reserved || token.generation != gate.generation() {
+        if token.kind() == Kind::Reserved || token.generation() != gate.generation() {
             // A grant of an older generation holds nothing that could be given back.
             *token = self.admit(now, false)?;
         } else if gate.is_timed() {
-            token.started = now.get();
+            token.restart(now.get());
         }
         Ok(())
     }
@@ -285,7 +271,7 @@ impl Breaker {
                 }
             }
             // Only a probe holds something.
-            Ending::Cancelled if token.kind != Kind::Granted(Grant::Probe) => {}
+            Ending::Cancelled if token.kind() != Kind::Probe => {}
             _ => self.settle_locked(token, ending, now),
         }
     }
@@ -294,8 +280,7 @@ impl Breaker {
     #[inline]
     fn count_success(&self, token: Token, now: &Now<'_>) -> bool {
         let gate = self.gate();
-        let ours = token.generation == gate.generation() && token.kind == Kind::Granted(Grant::Counted);
-        if !ours || gate.is_watched() || !self.is_plain(gate, token, now) {
+        if !token.is_counted_in(gate.generation()) || gate.is_watched() || !self.is_plain(gate, token, now) {
             return false;
         }
         let lane = self.lanes.lane();
@@ -320,7 +305,7 @@ impl Breaker {
 
     #[inline]
     fn is_slow(&self, token: Token, now: Timestamp) -> bool {
-        now.as_nanos().saturating_sub(token.started.as_nanos()) > self.slow_after.load(Ordering::Relaxed)
+        now.as_nanos().saturating_sub(token.started().as_nanos()) > self.slow_after.load(Ordering::Relaxed)
     }
 
     #[cold]
@@ -330,15 +315,18 @@ impl Breaker {
         self.locked(|locked, events| {
             // Time may end the generation before the call does.
             locked.machine.tick(at, events);
-            let Kind::Granted(grant) = token.kind else { return };
-            if grant != Grant::Uncounted && token.generation != locked.machine.generation() {
-                locked.totals.stale += 1;
-                return;
-            }
-            locked.note(&ending, error);
-            if grant != Grant::Uncounted {
-                let took = at.saturating_duration_since(token.started);
-                locked.machine.settle(&ending, took, at, events);
+            match token.kind() {
+                // It never became a call.
+                Kind::Reserved => {}
+                Kind::Uncounted => locked.note(&ending, error),
+                Kind::Counted | Kind::Probe if token.generation() != locked.machine.generation() => {
+                    locked.totals.stale += 1;
+                }
+                Kind::Counted | Kind::Probe => {
+                    locked.note(&ending, error);
+                    let took = at.saturating_duration_since(token.started());
+                    locked.machine.settle(&ending, took, at, events);
+                }
             }
         });
     }

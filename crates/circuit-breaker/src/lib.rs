@@ -16,11 +16,13 @@ mod settings;
 mod snapshot;
 mod state;
 mod text;
+mod token;
 mod window;
 
-pub use breaker::{Breaker, CircuitBreaker, Token};
+pub use breaker::{Breaker, CircuitBreaker};
 pub use config::{Abandoned, Config, FailuresInPeriod, HalfOpen, OpenInterval, SlowCalls, Undecided, Window};
 pub use error::{NotOpen, Open};
 pub use event::{Cause, Event, State, Trip};
 pub use figures::Figures;
 pub use snapshot::{Snapshot, Total};
+pub use token::Token;

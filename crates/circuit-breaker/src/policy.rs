@@ -4,10 +4,11 @@ use seawall_core::stripe;
 use seawall_core::time::{Clock, Now};
 use seawall_core::{Admits, Ask, ConfigError, Configure, Ending, Policy};
 
-use crate::breaker::{Breaker, Token};
+use crate::breaker::Breaker;
 use crate::config::Config;
 use crate::error::Open;
 use crate::settings::Settings;
+use crate::token::Token;
 
 /// A breaker never lets a call wait, and its permits are not capacity.
 impl Policy for Breaker {

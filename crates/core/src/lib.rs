@@ -7,7 +7,6 @@ pub mod stripe;
 pub mod sync;
 pub mod time;
 #[cfg(feature = "tower")]
-#[cfg(any())]
 pub mod tower;
 
 mod admit;
@@ -20,7 +19,7 @@ mod ratio;
 mod rejection;
 mod shared;
 
-pub use admit::{Admit, Admits, Ask, Configure, Entry, Hold, Permit, Policy, Ticket, With};
+pub use admit::{Admit, Admits, Ask, Classified, Conclude, Configure, Entry, Hold, Permit, Policy, Ticket, With};
 pub use backoff::{Backoff, Jitter};
 pub use by::By;
 pub use error::ConfigError;

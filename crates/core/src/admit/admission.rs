@@ -30,6 +30,7 @@ impl<H: Hold> Admission<H> {
     }
 
     /// The same for a call that may start much later.
+    #[cfg(feature = "tower")]
     pub(crate) const fn reserving(mut self) -> Self {
         self.reserving = true;
         self

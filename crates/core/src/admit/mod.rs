@@ -10,4 +10,5 @@ pub(crate) use admission::Admission;
 pub use permit::{Hold, Permit, Ticket};
 pub use policy::{Admits, Ask, Configure, Entry, Policy};
 pub(crate) use protected::Protected;
+pub use protected::{Classified, Conclude};
 pub use with::{Admit, With};

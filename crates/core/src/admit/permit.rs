@@ -1,4 +1,5 @@
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::task::{Context, Poll};
 
@@ -32,14 +33,26 @@ mod sealed {
 /// is unwinding.
 #[must_use = "a permit that is dropped at once counts as an abandoned call"]
 pub struct Permit<H: Hold> {
+    admitted: Option<Admitted<H>>,
+}
+
+struct Admitted<H: Hold> {
     hold: H,
-    token: Option<<H::Policy as Policy>::Token>,
+    token: <H::Policy as Policy>::Token,
+}
+
+impl<H: Hold> Admitted<H> {
+    #[inline]
+    fn settle(self, ending: Ending<'_>) {
+        let now = Now::new(self.hold.clock());
+        self.hold.settle(self.token, ending, &now);
+    }
 }
 
 impl<H: Hold> Permit<H> {
     #[inline]
     pub(crate) const fn new(hold: H, token: <H::Policy as Policy>::Token) -> Self {
-        Self { hold, token: Some(token) }
+        Self { admitted: Some(Admitted { hold, token }) }
     }
 
     /// The call succeeded.
@@ -74,46 +87,36 @@ impl<H: Hold> Permit<H> {
 
     /// Ends the call.
     #[inline]
-    pub fn end(mut self, ending: Ending<'_>) {
-        self.settle(ending);
+    pub fn end(self, ending: Ending<'_>) {
+        // Nothing is left to drop once the admission is taken out, so the destructor need not look for it.
+        if let Some(admitted) = ManuallyDrop::new(self).admitted.take() {
+            admitted.settle(ending);
+        }
     }
 
     /// What the policy knows of this call.
     pub fn token(&self) -> Option<&<H::Policy as Policy>::Token> {
-        self.token.as_ref()
-    }
-
-    /// The policy that admitted the call.
-    pub fn policy(&self) -> &H::Policy {
-        &self.hold
+        self.admitted.as_ref().map(|admitted| &admitted.token)
     }
 
     /// Makes sure that the admission still stands, right before the call starts.
+    #[cfg(feature = "tower")]
     pub(crate) fn renew(mut self) -> Result<Self, <H::Policy as Policy>::Refusal> {
-        if let Some(token) = &mut self.token {
-            let now = Now::new(self.hold.clock());
-            if let Err(refusal) = self.hold.renew(token, &now) {
+        if let Some(Admitted { hold, token }) = &mut self.admitted {
+            let now = Now::new(hold.clock());
+            if let Err(refusal) = hold.renew(token, &now) {
                 self.cancel();
                 return Err(refusal);
             }
         }
         Ok(self)
     }
-
-    #[inline]
-    fn settle(&mut self, ending: Ending<'_>) {
-        if let Some(token) = self.token.take() {
-            self.hold.settle(token, ending, &Now::new(self.hold.clock()));
-        }
-    }
 }
 
 impl<H: Hold> Drop for Permit<H> {
-    #[inline]
     fn drop(&mut self) {
-        if self.token.is_some() {
-            let ending = if std::thread::panicking() { Ending::Panicked } else { Ending::Abandoned };
-            self.settle(ending);
+        if let Some(admitted) = self.admitted.take() {
+            admitted.settle(if std::thread::panicking() { Ending::Panicked } else { Ending::Abandoned });
         }
     }
 }

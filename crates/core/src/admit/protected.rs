@@ -4,7 +4,33 @@ use std::task::{Context, Poll, ready};
 use pin_project::{pin_project, pinned_drop};
 
 use super::{Hold, Permit};
-use crate::Ending;
+use crate::{Classify, Ending};
+
+/// Ends a call: takes the permit and what the call returned, and gives what the caller gets.
+///
+/// It may look at the permit's token and edit the result, or keep the permit longer than the call: inside a response's body,
+/// for example.
+pub trait Conclude<H: Hold, T> {
+    /// What the caller gets.
+    type Output;
+
+    /// The call returned `result`.
+    fn conclude(self, permit: Permit<H>, result: T) -> Self::Output;
+}
+
+/// Ends the permit by a classifier's judgement, and leaves the result as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Classified<C>(pub C);
+
+impl<H: Hold, T, C: Classify<T>> Conclude<H, T> for Classified<C> {
+    type Output = T;
+
+    #[inline]
+    fn conclude(self, permit: Permit<H>, result: T) -> T {
+        permit.finish(self.0.classify(&result));
+        result
+    }
+}
 
 /// A call under its permit: polls the call and hands the result, with the permit, to `conclude`.
 ///
@@ -24,21 +50,21 @@ impl<H: Hold, F, C> Protected<H, F, C> {
     }
 }
 
-impl<H, F, C, R> Future for Protected<H, F, C>
+impl<H, F, C> Future for Protected<H, F, C>
 where
     H: Hold,
     F: Future,
-    C: FnOnce(Permit<H>, F::Output) -> R,
+    C: Conclude<H, F::Output>,
 {
-    type Output = R;
+    type Output = C::Output;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let this = self.project();
         let during = OnStack { permit: this.permit.take(), home: this.permit };
         let result = ready!(this.call.poll(cx));
         let (permit, conclude) = during.keep().zip(this.conclude.take()).expect("a future is not polled after its end");
-        Poll::Ready(conclude(permit, result))
+        Poll::Ready(conclude.conclude(permit, result))
     }
 }
 

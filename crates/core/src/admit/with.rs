@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pin_project::pin_project;
 
-use super::{Admission, Admits, Ask, Permit, Protected};
+use super::{Admission, Admits, Ask, Classified, Permit, Protected};
 use crate::time::Now;
 use crate::{Classify, ErrIsFailure};
 
@@ -99,11 +99,7 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
         C: Classify<F::Output>,
     {
         let permit = self.admit().await?;
-        let conclude = |permit: Permit<&'a P>, result: F::Output| {
-            permit.finish(classify.classify(&result));
-            result
-        };
-        Ok(Protected::new(permit, call, conclude).await)
+        Ok(Protected::new(permit, call, Classified(classify)).await)
     }
 
     /// Makes one call that blocks the thread: waits for its turn if the policy lets calls wait, runs it, and counts `Ok` as

@@ -1,0 +1,81 @@
+use std::num::NonZeroU64;
+
+use seawall_core::time::Timestamp;
+
+use crate::state::Grant;
+
+/// What an admitted call carries: the generation in which it was admitted, what was granted, and when it started.
+///
+/// Two whole words, because reading a word that was written in parts stalls the processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Token {
+    /// The generation in the upper half, the kind in the lower.
+    word: NonZeroU64,
+    started: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// To be judged with the window.
+    Counted = 1,
+    /// One of the half-open circuit's.
+    Probe,
+    /// Not to be judged.
+    Uncounted,
+    /// A reservation that took nothing: it becomes one of the others when the call starts.
+    Reserved,
+}
+
+impl From<Grant> for Kind {
+    fn from(grant: Grant) -> Self {
+        match grant {
+            Grant::Counted => Self::Counted,
+            Grant::Probe => Self::Probe,
+            Grant::Uncounted => Self::Uncounted,
+        }
+    }
+}
+
+impl Token {
+    #[inline]
+    pub(crate) const fn new(generation: u32, kind: Kind, started: Timestamp) -> Self {
+        Self { word: Self::word(generation, kind), started }
+    }
+
+    #[inline]
+    const fn word(generation: u32, kind: Kind) -> NonZeroU64 {
+        // A kind is never zero, so neither is the word.
+        NonZeroU64::MIN.saturating_add((((generation as u64) << 32) | kind as u64) - 1)
+    }
+
+    #[inline]
+    pub(crate) const fn generation(self) -> u32 {
+        (self.word.get() >> 32) as u32
+    }
+
+    #[inline]
+    pub(crate) const fn kind(self) -> Kind {
+        match self.word.get() & 0xff {
+            1 => Kind::Counted,
+            2 => Kind::Probe,
+            3 => Kind::Uncounted,
+            _ => Kind::Reserved,
+        }
+    }
+
+    /// Whether its call is to be judged with the window of `generation`.
+    #[inline]
+    pub(crate) const fn is_counted_in(self, generation: u32) -> bool {
+        self.word.get() == Self::word(generation, Kind::Counted).get()
+    }
+
+    #[inline]
+    pub(crate) const fn started(self) -> Timestamp {
+        self.started
+    }
+
+    pub(crate) const fn restart(&mut self, now: Timestamp) {
+        self.started = now;
+    }
+}

@@ -1,0 +1,61 @@
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project::pin_project;
+
+use super::Refuse;
+use crate::admit::Protected;
+use crate::{Conclude, Permit, Policy, Rejection, Shared};
+
+/// The response of a call in [`Shed`](super::Shed) or [`Backpressure`](super::Backpressure) mode.
+#[pin_project]
+#[must_use = "futures do nothing unless polled"]
+pub struct ResponseFuture<F, P: Policy, C, R> {
+    #[pin]
+    state: State<F, P, C>,
+    refuse: R,
+}
+
+#[pin_project(project = Project)]
+enum State<F, P: Policy, C> {
+    Called(#[pin] Protected<Shared<P>, F, C>),
+    Refused(Rejection),
+}
+
+impl<F, P: Policy, C, R> ResponseFuture<F, P, C, R> {
+    #[inline]
+    pub(super) const fn called(permit: Permit<Shared<P>>, call: F, conclude: C, refuse: R) -> Self {
+        Self { state: State::Called(Protected::new(permit, call, conclude)), refuse }
+    }
+
+    #[inline]
+    pub(super) const fn refused(rejection: Rejection, refuse: R) -> Self {
+        Self { state: State::Refused(rejection), refuse }
+    }
+}
+
+impl<F, P, C, R, Inner, Res, Err> Future for ResponseFuture<F, P, C, R>
+where
+    F: Future<Output = Result<Inner, Err>>,
+    P: Policy,
+    C: Conclude<Shared<P>, Result<Inner, Err>, Output = Result<Res, Err>>,
+    R: Refuse<Res, Err>,
+{
+    type Output = Result<Res, R::Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        Poll::Ready(match this.state.project() {
+            Project::Called(call) => ready!(call.poll(cx)).map_err(|error| this.refuse.error(error)),
+            Project::Refused(rejection) => this.refuse.refuse(*rejection),
+        })
+    }
+}
+
+impl<F, P: Policy, C, R> fmt::Debug for ResponseFuture<F, P, C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

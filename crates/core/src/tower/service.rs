@@ -1,0 +1,182 @@
+use std::fmt;
+use std::task::{Context, Poll};
+
+use super::mode::Reserved;
+use super::{Backpressure, Mode, Refuse, ResponseFuture, Shed, Wait, WaitFuture};
+use crate::admit::Admission;
+use crate::time::Now;
+use crate::{Admits, Ask, Conclude, Permit, Policy, Shared};
+
+/// A service behind a policy: what [`Layer`](super::Layer) makes.
+pub struct Service<S, P: Policy, M: Mode<P>, C, R> {
+    inner: S,
+    policy: Shared<P>,
+    mode: M,
+    slot: M::Slot,
+    conclude: C,
+    refuse: R,
+}
+
+impl<S, P: Policy, M: Mode<P>, C, R> Service<S, P, M, C, R> {
+    pub(super) fn new(inner: S, policy: Shared<P>, mode: M, conclude: C, refuse: R) -> Self {
+        Self { inner, policy, mode, slot: M::Slot::default(), conclude, refuse }
+    }
+
+    /// The inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+}
+
+/// What was reserved, and the inner service's readiness, stay with the original.
+impl<S: Clone, P: Policy, M: Mode<P>, C: Clone, R: Clone> Clone for Service<S, P, M, C, R> {
+    fn clone(&self) -> Self {
+        Self::new(
+            self.inner.clone(),
+            self.policy.clone(),
+            self.mode.clone(),
+            self.conclude.clone(),
+            self.refuse.clone(),
+        )
+    }
+}
+
+impl<Req, S, P, C, R, Res> tower_service::Service<Req> for Service<S, P, Shed, C, R>
+where
+    S: tower_service::Service<Req>,
+    P: Admits<Req>,
+    C: Conclude<Shared<P>, Result<S::Response, S::Error>, Output = Result<Res, S::Error>> + Clone,
+    R: Refuse<Res, S::Error> + Clone,
+{
+    type Response = Res;
+    type Error = R::Error;
+    type Future = ResponseFuture<S::Future, P, C, R>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), R::Error>> {
+        self.slot.0 = self.policy.peek(&Now::new(self.policy.clock())).err();
+        if self.slot.0.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        self.inner.poll_ready(cx).map_err(|error| self.refuse.error(error))
+    }
+
+    #[inline]
+    fn call(&mut self, request: Req) -> Self::Future {
+        let now = Now::new(self.policy.clock());
+        let decided = P::try_admit(&self.policy, &Ask::new(&request, &now));
+        match (decided, self.slot.0.take()) {
+            (Ok(token), None) => {
+                let permit = Permit::new(self.policy.clone(), token);
+                let call = self.inner.call(request);
+                ResponseFuture::called(permit, call, self.conclude.clone(), self.refuse.clone())
+            }
+            // The inner service was not polled, so it cannot be called, whatever has changed since.
+            (Ok(token), Some(refusal)) => {
+                Permit::new(&*self.policy, token).cancel();
+                ResponseFuture::refused(refusal.into(), self.refuse.clone())
+            }
+            (Err(refusal), _) => ResponseFuture::refused(refusal.into(), self.refuse.clone()),
+        }
+    }
+}
+
+impl<Req, S, P, C, R, Res> tower_service::Service<Req> for Service<S, P, Wait, C, R>
+where
+    S: tower_service::Service<Req> + Clone,
+    P: Admits<Req>,
+    C: Conclude<Shared<P>, Result<S::Response, S::Error>, Output = Result<Res, S::Error>> + Clone,
+    R: Refuse<Res, S::Error> + Clone,
+{
+    type Response = Res;
+    type Error = R::Error;
+    type Future = WaitFuture<S, Req, P, C, R>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), R::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        WaitFuture::new(
+            self.inner.clone(),
+            request,
+            self.policy.clone(),
+            self.mode.max,
+            self.conclude.clone(),
+            self.refuse.clone(),
+        )
+    }
+}
+
+impl<Req, S, P, C, R, Res> tower_service::Service<Req> for Service<S, P, Backpressure, C, R>
+where
+    S: tower_service::Service<Req>,
+    P: Admits,
+    C: Conclude<Shared<P>, Result<S::Response, S::Error>, Output = Result<Res, S::Error>> + Clone,
+    R: Refuse<Res, S::Error> + Clone,
+{
+    type Response = Res;
+    type Error = R::Error;
+    type Future = ResponseFuture<S::Future, P, C, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), R::Error>> {
+        let slot = &mut self.slot;
+        slot.refused = None;
+        if slot.reserved.is_none() {
+            let admission = slot.admission.get_or_insert_with(|| Box::pin(None));
+            if admission.is_none() {
+                admission.set(Some(Admission::new(None).reserving()));
+            }
+            let Some(waiting) = admission.as_mut().as_pin_mut() else {
+                return Poll::Pending;
+            };
+            let Poll::Ready(turn) = waiting.poll(&self.policy, &(), cx) else {
+                return Poll::Pending;
+            };
+            admission.set(None);
+            match turn {
+                Ok(permit) => slot.reserved = Some(Reserved::new(permit)),
+                Err(refusal) => {
+                    slot.refused = Some(refusal);
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+        let ready = self.inner.poll_ready(cx);
+        if let Poll::Ready(Err(_)) = &ready {
+            self.slot.reserved = None;
+        }
+        ready.map_err(|error| self.refuse.error(error))
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let slot = &mut self.slot;
+        let started = match (slot.reserved.take().and_then(Reserved::start), slot.refused.take()) {
+            (Some(started), _) => started,
+            (None, Some(refusal)) => Err(refusal),
+            // Called without `poll_ready`: nothing was reserved, so it is decided now.
+            (None, None) => {
+                let now = Now::new(self.policy.clock());
+                let token = P::try_admit(&self.policy, &Ask::new(&(), &now));
+                token.map(|token| Permit::new(self.policy.clone(), token))
+            }
+        };
+        match started {
+            Ok(permit) => {
+                let call = self.inner.call(request);
+                ResponseFuture::called(permit, call, self.conclude.clone(), self.refuse.clone())
+            }
+            Err(refusal) => ResponseFuture::refused(refusal.into(), self.refuse.clone()),
+        }
+    }
+}
+
+impl<S: fmt::Debug, P: Policy + fmt::Debug, M: Mode<P> + fmt::Debug, C, R> fmt::Debug for Service<S, P, M, C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("inner", &self.inner)
+            .field("policy", &self.policy)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,127 @@
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project::pin_project;
+
+use super::Refuse;
+use super::mode::Reserved;
+use crate::admit::{Admission, Protected};
+use crate::{Admits, Conclude, Policy, Shared};
+
+/// The response of a call in [`Wait`](super::Wait) mode: waits for its turn, then for its own clone of the inner service,
+/// makes sure that the admission still stands, and calls.
+#[pin_project]
+#[must_use = "futures do nothing unless polled"]
+pub struct WaitFuture<S, Req, P, C, R>
+where
+    S: tower_service::Service<Req>,
+    P: Policy,
+{
+    #[pin]
+    stage: Stage<S, Req, P, C>,
+    refuse: R,
+}
+
+#[pin_project(project = Project)]
+enum Stage<S, Req, P, C>
+where
+    S: tower_service::Service<Req>,
+    P: Policy,
+{
+    Admitting {
+        #[pin]
+        admission: Admission<Shared<P>>,
+        policy: Shared<P>,
+        waiting: Option<Waiting<S, Req, C>>,
+    },
+    Readying {
+        reserved: Option<Reserved<P>>,
+        waiting: Option<Waiting<S, Req, C>>,
+    },
+    Called(#[pin] Protected<Shared<P>, S::Future, C>),
+}
+
+/// What the call will need once it may start.
+struct Waiting<S, Req, C> {
+    inner: S,
+    request: Req,
+    conclude: C,
+}
+
+impl<S, Req, P, C, R> WaitFuture<S, Req, P, C, R>
+where
+    S: tower_service::Service<Req>,
+    P: Policy,
+{
+    pub(super) const fn new(
+        inner: S,
+        request: Req,
+        policy: Shared<P>,
+        max: Option<Duration>,
+        conclude: C,
+        refuse: R,
+    ) -> Self {
+        let waiting = Some(Waiting { inner, request, conclude });
+        let admission = Admission::new(max).reserving();
+        Self { stage: Stage::Admitting { admission, policy, waiting }, refuse }
+    }
+}
+
+impl<S, Req, P, C, R, Res> Future for WaitFuture<S, Req, P, C, R>
+where
+    S: tower_service::Service<Req>,
+    P: Admits<Req>,
+    C: Conclude<Shared<P>, Result<S::Response, S::Error>, Output = Result<Res, S::Error>>,
+    R: Refuse<Res, S::Error>,
+{
+    type Output = Result<Res, R::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        const ENDED: &str = "a future is not polled after its end";
+        let mut this = self.project();
+        loop {
+            match this.stage.as_mut().project() {
+                Project::Admitting { admission, policy, waiting } => {
+                    let request = &waiting.as_ref().expect(ENDED).request;
+                    match ready!(admission.poll(policy, request, cx)) {
+                        Ok(permit) => {
+                            let (reserved, waiting) = (Some(Reserved::new(permit)), waiting.take());
+                            this.stage.set(Stage::Readying { reserved, waiting });
+                        }
+                        Err(refusal) => return Poll::Ready(this.refuse.refuse(refusal.into())),
+                    }
+                }
+                Project::Readying { reserved, waiting } => {
+                    let inner = &mut waiting.as_mut().expect(ENDED).inner;
+                    if let Err(error) = ready!(inner.poll_ready(cx)) {
+                        *reserved = None;
+                        return Poll::Ready(Err(this.refuse.error(error)));
+                    }
+                    match reserved.take().and_then(Reserved::start).expect(ENDED) {
+                        Ok(permit) => {
+                            let Waiting { mut inner, request, conclude } = waiting.take().expect(ENDED);
+                            let call = inner.call(request);
+                            this.stage.set(Stage::Called(Protected::new(permit, call, conclude)));
+                        }
+                        Err(refusal) => return Poll::Ready(this.refuse.refuse(refusal.into())),
+                    }
+                }
+                Project::Called(call) => {
+                    return Poll::Ready(ready!(call.poll(cx)).map_err(|error| this.refuse.error(error)));
+                }
+            }
+        }
+    }
+}
+
+impl<S, Req, P, C, R> fmt::Debug for WaitFuture<S, Req, P, C, R>
+where
+    S: tower_service::Service<Req>,
+    P: Policy,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitFuture").finish_non_exhaustive()
+    }
+}
