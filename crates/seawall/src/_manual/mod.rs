@@ -12,6 +12,7 @@ pub mod _01_concepts {}
 pub mod _02_choosing {}
 
 #[doc = include_str!("order_of_layers.md")]
+#[cfg_attr(feature = "tower", doc = include_str!("order_of_layers_tower.md"))]
 pub mod _03_order_of_layers {}
 
 #[doc = include_str!("testing_with_time.md")]
