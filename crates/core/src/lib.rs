@@ -10,6 +10,7 @@ pub mod time;
 pub mod tower;
 
 mod admit;
+mod all;
 mod backoff;
 mod by;
 mod error;
@@ -18,7 +19,9 @@ mod outcome;
 mod ratio;
 mod rejection;
 mod shared;
+mod wait;
 
+pub use all::{Both, BothPlace, Members, all};
 pub use admit::{Admit, Admits, Ask, Classified, Conclude, Configure, Entry, Hold, Permit, Policy, Ticket, With};
 pub use backoff::{Backoff, Jitter};
 pub use by::By;
@@ -28,3 +31,4 @@ pub use outcome::{Classify, Ending, ErrIsFailure, Outcome, Report};
 pub use ratio::Ratio;
 pub use rejection::{Kind, Rejection};
 pub use shared::Shared;
+pub use wait::{Place, Priority, Turn, WaitQueue};

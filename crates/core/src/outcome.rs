@@ -122,10 +122,13 @@ pub enum Ending<'a> {
 /// ```
 /// use seawall_core::{Classify, Outcome, Report};
 ///
-/// let by_status = |response: &Result<u16, std::io::Error>| match response {
-///     Ok(status) if *status < 500 => Report::success(),
-///     _ => Report::failure(),
-/// };
+/// fn by_status(response: &Result<u16, std::io::Error>) -> Report<'_> {
+///     match response {
+///         Ok(status) if *status < 500 => Report::success(),
+///         Ok(_) => Report::failure(),
+///         Err(error) => Report::failure().because(error),
+///     }
+/// }
 /// assert_eq!(by_status.classify(&Ok(503)).outcome(), Outcome::Failure);
 /// ```
 pub trait Classify<T: ?Sized> {

@@ -27,9 +27,9 @@ impl Kind {
 /// use seawall_core::{Kind, Name, Rejection};
 /// use std::time::Duration;
 ///
-/// static OPEN: Kind = Kind::new("circuit_breaker", "open");
-/// let rejection = Rejection::new(&OPEN, Name::from_static("payment")).after(Duration::from_secs(3));
-/// assert_eq!(rejection.to_string(), "circuit_breaker `payment` refused the call: open, retry after 3s");
+/// static SHUT: Kind = Kind::new("gate", "shut");
+/// let rejection = Rejection::new(&SHUT, Name::from_static("payment")).after(Duration::from_secs(3));
+/// assert_eq!(rejection.to_string(), "gate `payment` refused the call: shut, retry after 3s");
 ///
 /// let error: Box<dyn std::error::Error + Send + Sync> = rejection.into();
 /// assert_eq!(Rejection::find(&*error), Some(&rejection));
@@ -56,12 +56,12 @@ impl Rejection {
         self
     }
 
-    /// Which pattern refused, such as `"circuit_breaker"`.
+    /// Which pattern refused, in `snake_case`.
     pub const fn pattern(&self) -> &'static str {
         self.kind.pattern
     }
 
-    /// Why it refused, such as `"open"`.
+    /// Why it refused, in `snake_case`.
     pub const fn reason(&self) -> &'static str {
         self.kind.reason
     }

@@ -8,12 +8,12 @@ use crate::admit::{Admit, Admits, Ask, Configure, Entry, Permit, Policy, With};
 use crate::observe::{Collect, Sink};
 use crate::stripe;
 use crate::time::{Clock, Now, Timestamp};
-use crate::{By, Classify, ConfigError, Ending};
+use crate::{By, ConfigError, Ending, Report};
 
 /// The handle of a pattern: cheap to clone, shared by all its clones, with every front door.
 ///
-/// `CircuitBreaker` and its siblings are this type around their policy. The pattern's own methods (a snapshot, manual
-/// control) arrive through `Deref`.
+/// Each pattern's handle is this type around its policy. The pattern's own methods (a snapshot, manual control) arrive
+/// through `Deref`.
 ///
 /// Clones count on cache lines of their threads' own, so that services which are cloned for each request do not meet on
 /// one reference count. A clone never allocates, except the first one on another thread than the handle's: that one makes
@@ -202,7 +202,7 @@ impl<P: Admits> Shared<P> {
     pub async fn run_classified<F, C>(&self, call: F, classify: C) -> Result<F::Output, P::Refusal>
     where
         F: Future,
-        C: Classify<F::Output>,
+        C: Fn(&F::Output) -> Report<'_>,
     {
         Self::door(self).run_classified(call, classify).await
     }

@@ -9,7 +9,7 @@ use pin_project::pin_project;
 
 use super::{Admission, Admits, Ask, Classified, Permit, Protected};
 use crate::time::Now;
-use crate::{Classify, ErrIsFailure};
+use crate::{Classify, ErrIsFailure, Report};
 
 /// The front doors of a policy, for one call.
 ///
@@ -83,7 +83,8 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
     where
         F: Future<Output = Result<T, E>>,
     {
-        self.run_classified(call, ErrIsFailure).await
+        let permit = self.admit().await?;
+        Ok(Protected::new(permit, call, Classified(ErrIsFailure)).await)
     }
 
     /// Makes one call and lets `classify` judge its result.
@@ -96,7 +97,7 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
     pub async fn run_classified<F, C>(self, call: F, classify: C) -> Result<F::Output, P::Refusal>
     where
         F: Future,
-        C: Classify<F::Output>,
+        C: Fn(&F::Output) -> Report<'_>,
     {
         let permit = self.admit().await?;
         Ok(Protected::new(permit, call, Classified(classify)).await)

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Backpressure, Boxed, Convert, Mode, Respond, Service, Shed, Wait};
-use crate::{Classified, Classify, ErrIsFailure, Policy, Rejection, Shared};
+use crate::{Classified, ErrIsFailure, Policy, Rejection, Report, Shared};
 
 /// Puts a policy in front of services: what [`Shared::layer`] gives.
 ///
@@ -40,7 +40,11 @@ impl<P, C, R> Layer<P, Shed, C, R> {
 
 impl<P, M, C, R> Layer<P, M, C, R> {
     /// Lets `classify` judge each result of the inner service; by default `Ok` is a success and `Err` a failure.
-    pub fn classify<T: ?Sized, F: Classify<T>>(self, classify: F) -> Layer<P, M, Classified<F>, R> {
+    pub fn classify<T, F>(self, classify: F) -> Layer<P, M, Classified<F>, R>
+    where
+        T: ?Sized,
+        F: Fn(&T) -> Report<'_>,
+    {
         self.conclude(Classified(classify))
     }
 
