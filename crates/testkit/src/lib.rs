@@ -2,8 +2,11 @@
 
 pub mod alloc;
 pub mod cancel;
+pub mod contract;
+mod drive;
 pub mod exec;
 pub mod random;
 #[cfg(unix)]
 pub mod server;
 pub mod service;
+pub mod watch;
