@@ -50,23 +50,21 @@ fn report(contests: &[Contest], json: bool) -> Result<(), Box<dyn std::error::Er
         for &threads in contest.threads {
             let measured = measure(contest, threads, &crew, Effort::default())
                 .map_err(|mismatch| format!("{}, {threads} threads: {mismatch}", contest.path))?;
-            if measured.is_doubtful() {
-                eprintln!(
-                    "doubtful: {}/{}, {threads} threads: the machine is busy, only {} rounds were undisturbed",
-                    contest.pattern, contest.path, measured.quiet
-                );
+            for row in measured.iter().filter(|row| row.doubtful) {
+                eprintln!("doubtful, the machine is busy: {}, {threads} threads, against {}", contest.path, row.peer);
             }
             if json {
-                measured.rows.iter().try_for_each(print_json)?;
+                measured.iter().try_for_each(print_json)?;
             }
-            rows.extend(measured.rows);
+            rows.extend(measured);
         }
     }
     if !json {
         io::stdout().write_all(table(&rows).as_bytes())?;
     }
-    let missed = count(&rows, Verdict::Missed);
-    eprintln!("{} rows; targets: {} met, {missed} missed", rows.len(), count(&rows, Verdict::Met));
+    let [met, missed, doubtful] =
+        [Verdict::Met, Verdict::Missed, Verdict::Doubtful].map(|verdict| count(&rows, verdict));
+    eprintln!("{} rows; targets: {met} met, {missed} missed, {doubtful} doubtful", rows.len());
     Ok(())
 }
 

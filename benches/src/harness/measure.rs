@@ -30,7 +30,7 @@ impl Default for Effort {
 /// All sides are built first and take turns, round by round, each second round in reverse order, so that what the machine
 /// does meanwhile (frequency, neighbours) touches all of them alike. Nothing is reported unless every call ended as expected
 /// and every side's own books agree with what was driven.
-pub fn measure(contest: &Contest, threads: usize, crew: &Crew, effort: Effort) -> Result<Measured, Mismatch> {
+pub fn measure(contest: &Contest, threads: usize, crew: &Crew, effort: Effort) -> Result<Vec<Row>, Mismatch> {
     let warm = |contender| Side::warm(contender, crew, threads, effort.round);
     let mut ours = warm(contest.ours);
     let mut rivals: Vec<(&Rival, Side)> = contest.rivals.iter().map(|rival| (rival, warm(rival.contender))).collect();
@@ -47,32 +47,15 @@ pub fn measure(contest: &Contest, threads: usize, crew: &Crew, effort: Effort) -
     }
 
     ours.audit(contest.expected)?;
-    let mut measured = Measured { rows: Vec::new(), quiet: ours.quiet.len() };
+    let mut rows = Vec::new();
     for (rival, side) in &rivals {
         side.audit(contest.expected)?;
-        measured.rows.extend(row(contest, threads, &ours, rival, side));
-        measured.quiet = measured.quiet.min(side.quiet.len());
+        rows.extend(row(contest, threads, &ours, rival, side));
     }
-    Ok(measured)
+    Ok(rows)
 }
 
-/// What came out of a contest.
-#[derive(Debug, Clone)]
-pub struct Measured {
-    /// One for each rival.
-    pub rows: Vec<Row>,
-    /// Rounds without disturbance of the side that had the fewest.
-    pub quiet: usize,
-}
-
-impl Measured {
-    /// Whether other processes left too little of the machine for figures that mean something.
-    pub fn is_doubtful(&self) -> bool {
-        self.quiet < LEAST
-    }
-}
-
-/// A median of fewer undisturbed rounds is not taken.
+/// With fewer undisturbed rounds than this, all rounds count and the figure is doubtful.
 const LEAST: usize = 9;
 
 /// `None` without rounds.
@@ -86,6 +69,7 @@ fn row(contest: &Contest, threads: usize, ours: &Side, rival: &Rival, side: &Sid
         peer_ns: median(side.rounds())?,
         ratio: ratio_of_medians(ours.rounds(), side.rounds())?,
         target: rival.target(threads),
+        doubtful: ours.is_doubtful() || side.is_doubtful(),
     })
 }
 
@@ -148,7 +132,11 @@ impl Side {
 
     /// The rounds that count.
     fn rounds(&self) -> &[f64] {
-        if self.quiet.len() < LEAST { &self.all } else { &self.quiet }
+        if self.is_doubtful() { &self.all } else { &self.quiet }
+    }
+
+    fn is_doubtful(&self) -> bool {
+        self.quiet.len() < LEAST
     }
 
     fn lap(&mut self, crew: &Crew, threads: usize) -> Lap {
@@ -212,7 +200,7 @@ mod tests {
         let contest = Contest::new("pattern", "path", Expected::AllAdmitted, add)
             .at_most(0.9, 0.8, "first", add)
             .against("second", add);
-        let Measured { rows, .. } = measure(&contest, 2, &Crew::new(2), BRIEF).unwrap();
+        let rows = measure(&contest, 2, &Crew::new(2), BRIEF).unwrap();
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].peer, rows[0].target), ("first", Some(0.8)));
         assert_eq!((rows[1].peer, rows[1].target), ("second", None));

@@ -20,7 +20,7 @@ pub use contest::{Contender, Contest, Expected, Rival};
 pub use crew::{Crew, Lap};
 pub use drive::{drive_sync, poll_to_end, serve};
 pub use figures::{median, ratio_of_medians};
-pub use measure::{Effort, Measured, measure};
+pub use measure::{Effort, measure};
 pub use physical::{atomic_add, tsc_read, two_tsc_reads_and_atomic_add, two_tsc_reads_and_striped_add};
 pub use row::{Row, Verdict, table};
 pub use subject::{Lane, Mismatch, Subject, Tally};

@@ -23,6 +23,9 @@ pub struct Row {
     pub ratio: f64,
     /// The greatest ratio that meets the contract, where it has one.
     pub target: Option<f64>,
+    /// Other processes left too little of the machine for figures that mean something.
+    #[serde(skip)]
+    pub doubtful: bool,
 }
 
 impl Row {
@@ -30,6 +33,7 @@ impl Row {
     pub fn verdict(&self) -> Verdict {
         match self.target {
             None => Verdict::None,
+            Some(_) if self.doubtful => Verdict::Doubtful,
             Some(target) if self.ratio <= target => Verdict::Met,
             Some(_) => Verdict::Missed,
         }
@@ -68,6 +72,8 @@ pub enum Verdict {
     Met,
     /// Above the target.
     Missed,
+    /// Measured on a machine that was too busy to tell.
+    Doubtful,
 }
 
 impl fmt::Display for Verdict {
@@ -76,6 +82,7 @@ impl fmt::Display for Verdict {
             Self::None => "-",
             Self::Met => "met",
             Self::Missed => "missed",
+            Self::Doubtful => "doubtful",
         })
     }
 }
@@ -127,6 +134,7 @@ mod tests {
             peer_ns: 10.0 / ratio,
             ratio,
             target,
+            doubtful: false,
         }
     }
 
@@ -136,6 +144,10 @@ mod tests {
         assert_eq!(row(0.25, Some(0.5)).verdict(), Verdict::Met);
         assert_eq!(row(0.51, Some(0.5)).verdict(), Verdict::Missed);
         assert_eq!(row(9.0, None).verdict(), Verdict::None);
+        let doubtful = |ratio, target| Row { doubtful: true, ..row(ratio, target) }.verdict();
+        assert_eq!(doubtful(0.25, Some(0.5)), Verdict::Doubtful);
+        assert_eq!(doubtful(0.51, Some(0.5)), Verdict::Doubtful);
+        assert_eq!(doubtful(9.0, None), Verdict::None);
         assert_eq!(row(f64::NAN, Some(0.5)).verdict(), Verdict::Missed);
     }
 
