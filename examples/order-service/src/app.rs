@@ -1,0 +1,61 @@
+//! What the routes share, and the routes themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::FromRef;
+use seawall_core::time::Clock;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::database::Database;
+use crate::http::{Edge, Patience, protect};
+use crate::metrics::Metrics;
+use crate::orders::OrderStore;
+use crate::payment::{Payments, Provider};
+use crate::products::ProductStore;
+use crate::shutdown::Drain;
+use crate::{breakers, health, openapi, orders, overview, products, provider_control, scrape};
+
+/// The state of the service that its routes share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) clock: Clock,
+    pub(crate) database: Database,
+    pub(crate) orders: OrderStore,
+    pub(crate) products: ProductStore,
+    pub(crate) payments: Payments,
+    /// The payment provider, where it is the service's own.
+    pub(crate) provider: Option<Arc<Provider>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) drain: Drain,
+    /// How long a caller may take to send a body.
+    pub(crate) body_timeout: Duration,
+}
+
+impl FromRef<Arc<App>> for Patience {
+    fn from_ref(app: &Arc<App>) -> Self {
+        Self { clock: app.clock.clone(), body: app.body_timeout }
+    }
+}
+
+/// The routes for everybody.
+pub(crate) fn public(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
+    let routes = overview::routes()
+        .merge(orders::routes())
+        .merge(products::routes())
+        .merge(health::routes())
+        .merge(scrape::routes())
+        .merge(breakers::routes());
+    finish(routes, app, edge)
+}
+
+/// The routes for whoever runs the service.
+pub(crate) fn admin(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
+    finish(provider_control::routes().merge(health::routes()), app, edge)
+}
+
+/// Adds the document that describes the routes, and what all of them share.
+fn finish(routes: OpenApiRouter<Arc<App>>, app: &Arc<App>, edge: &Arc<Edge>) -> Router {
+    protect(openapi::describe(routes).with_state(app.clone()), edge.clone())
+}

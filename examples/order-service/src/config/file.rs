@@ -1,0 +1,125 @@
+//! The configuration file, and what is wrong with it in one line.
+
+use std::fs;
+use std::path::Path;
+
+use super::Settings;
+use super::rules::{InvalidConfig, valid};
+
+/// Reads the settings in the file at `path`; keys that it does not name keep their defaults.
+///
+/// # Errors
+/// One line that names the file, and the key, its value and what would be valid.
+pub(super) fn read(path: &Path) -> Result<Settings, String> {
+    let in_file = |fault: String| format!("{}: {fault}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| in_file(format!("cannot be read: {error}")))?;
+    let settings = parse(&text).map_err(in_file)?;
+    settings.check().map_err(|invalid| in_file(invalid.to_string()))?;
+    Ok(settings)
+}
+
+fn parse(text: &str) -> Result<Settings, String> {
+    let deserializer = toml::Deserializer::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        format!("line {line} is not TOML: {}", one_line(error.message()))
+    })?;
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let key = error.path().to_string();
+        let written = error.inner().span().and_then(|span| text.get(span)).map(one_line);
+        explain(&key, &written.unwrap_or_default(), &one_line(error.inner().message()))
+    })
+}
+
+/// Says what is wrong with `key` in the words of its rule, or in those of the deserialiser where it has none.
+fn explain(key: &str, written: &str, message: &str) -> String {
+    if message.starts_with("unknown field") {
+        let known = message.split_once("expected ").map_or("left out", |(_, known)| known);
+        return format!("`{key}` is no key, must be {known}");
+    }
+    let fault = match (valid(key), message.split_once(", expected ")) {
+        (Some(valid), _) => InvalidConfig::new(key, written, valid),
+        (None, Some((_, expected))) => InvalidConfig::new(key, written, expected),
+        (None, None) => return format!("`{key}` is `{written}`: {message}"),
+    };
+    fault.to_string()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> String {
+        match parse(text) {
+            Err(fault) => fault,
+            Ok(settings) => settings.check().expect_err(text).to_string(),
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        let settings = parse("").expect("a good file");
+        assert_eq!((settings.server.port, settings.server.admin_port), (8080, 8081));
+        settings.check().expect("good defaults");
+    }
+
+    #[test]
+    fn the_example_is_the_default_written_out() {
+        let example = parse(include_str!("../../order-service.example.toml")).expect("a good file");
+        example.check().expect("good values");
+        assert_eq!(format!("{example:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[test]
+    fn a_fault_names_key_value_and_what_would_be_valid() {
+        for (text, expected) in [
+            ("[server]\nport = 70000", "`server.port` is `70000`, must be a whole number from 0 to 65535"),
+            ("[server]\nport = 'x'", "`server.port` is `'x'`, must be a whole number from 0 to 65535"),
+            ("[server]\naddress = 'here'", "`server.address` is `'here'`, must be an IP address, such as 0.0.0.0"),
+            (
+                "[server]\nadmin_address = '0.0.0.0'",
+                "`server.admin_address` is `0.0.0.0`, must be a loopback address, such as 127.0.0.1",
+            ),
+            ("[payment]\ntimeout = '0s'", "`payment.timeout` is `0s`, must be a duration from 1ms to 1m"),
+            ("[payment]\ntimeout = 'soon'", "`payment.timeout` is `'soon'`, must be a duration from 1ms to 1m"),
+            ("[payment]\ntimeout = 5", "`payment.timeout` is `5`, must be a duration from 1ms to 1m"),
+            (
+                "[payment]\nurl = 'ftp://x'",
+                "`payment.url` is `ftp://x`, must be a URL that begins with http:// and has no query",
+            ),
+            (
+                "[payment.provider]\nfailure_rate = 1.5",
+                "`payment.provider.failure_rate` is `1.5`, must be a number from 0 to 1",
+            ),
+            (
+                "[payment.provider]\nfailure_rate = nan",
+                "`payment.provider.failure_rate` is `NaN`, must be a number from 0 to 1",
+            ),
+            ("[log]\nformat = 'xml'", "`log.format` is `'xml'`, must be text or json"),
+            (
+                "[payment.redrive]\ninterval = '9s'",
+                "`payment.redrive.max_backoff` is `5s`, must be a duration from `payment.redrive.interval` to 1h",
+            ),
+            ("[log]\nlevle = 'info'", "`log.levle` is no key, must be `format` or `level`"),
+            ("sever = 1", "`sever` is no key, must be one of `server`, `data`, `log`, `payment`, `shutdown`"),
+            ("[server\n", "line 1 is not TOML: unclosed table, expected `]`"),
+        ] {
+            assert_eq!(fault(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_breaker_has_its_say() {
+        for (text, key) in [
+            ("failure_rate = 1.5", "payment.breaker.failure_rate"),
+            ("consecutive_failures = 0", "payment.breaker.consecutive_failures"),
+            ("colour = 'red'", "payment.breaker.colour"),
+        ] {
+            let fault = fault(&format!("[payment.breaker]\n{text}"));
+            assert!(fault.starts_with(&format!("`{key}` is ")) && !fault.contains('\n'), "{fault}");
+        }
+    }
+}

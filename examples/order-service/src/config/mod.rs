@@ -1,0 +1,180 @@
+//! How the service is set up: defaults, then the file, then the command line.
+
+mod cli;
+mod file;
+mod rules;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use seawall_circuit_breaker::Config as BreakerConfig;
+use serde::Deserialize;
+
+use crate::payment::Behaviour;
+
+pub use cli::Cli;
+pub use rules::InvalidConfig;
+
+/// Everything that can be set. The default is what runs on a newcomer's machine with nothing installed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where the service listens, and how long it waits for callers.
+    pub server: Server,
+    /// What it keeps.
+    pub data: Data,
+    /// What it says of itself.
+    pub log: Log,
+    /// How orders are paid.
+    pub payment: Payment,
+    /// How it ends.
+    pub shutdown: Shutdown,
+}
+
+/// Where the service listens, and how long it waits for callers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// The address of the public listener; `::` is every address, IPv4 ones included.
+    pub address: IpAddr,
+    /// The port of the public listener; 0 takes a free one.
+    pub port: u16,
+    /// The address of the admin listener, which asks nobody who they are: a loopback address.
+    pub admin_address: IpAddr,
+    /// The port of the admin listener; 0 takes a free one.
+    pub admin_port: u16,
+    /// How long a caller may take to send a body.
+    #[serde(with = "humantime_serde")]
+    pub body_timeout: Duration,
+}
+
+/// What the service keeps.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// The folder of the database; made where it is missing.
+    pub folder: PathBuf,
+}
+
+/// What the service says of itself, on standard error.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// How lines are written.
+    pub format: LogFormat,
+    /// The least important that is written.
+    pub level: LogLevel,
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How important a line of the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Something is broken.
+    Error,
+    /// Something needs attention.
+    Warn,
+    /// Something rare happened.
+    #[default]
+    Info,
+    /// A request was answered.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How orders are paid.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Payment {
+    /// Where the payment provider is; without it the service starts one of its own.
+    pub url: Option<String>,
+    /// How long a request waits for the provider before it leaves the payment pending.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// When the provider is left alone.
+    pub breaker: BreakerConfig,
+    /// How pending payments are tried again.
+    pub redrive: Redrive,
+    /// How the service's own provider behaves at first.
+    pub provider: Behaviour,
+}
+
+/// How pending payments are tried again.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redrive {
+    /// How often due payments are looked for, and the wait after an order's first failure.
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+    /// The longest wait between two attempts for one order.
+    #[serde(with = "humantime_serde")]
+    pub max_backoff: Duration,
+}
+
+/// How the service ends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shutdown {
+    /// How long it still takes requests after it has said that it is not ready, so that balancers notice in time.
+    #[serde(with = "humantime_serde")]
+    pub readiness_delay: Duration,
+    /// How long requests under way may take to finish.
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            address: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            port: 8080,
+            admin_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            admin_port: 8081,
+            body_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { folder: PathBuf::from("data") }
+    }
+}
+
+impl Default for Payment {
+    fn default() -> Self {
+        Self {
+            url: None,
+            timeout: Duration::from_secs(1),
+            breaker: BreakerConfig::default().name("payment").consecutive_failures(5).open_for(Duration::from_secs(5)),
+            redrive: Redrive::default(),
+            provider: Behaviour::slow(Duration::from_millis(20)),
+        }
+    }
+}
+
+impl Default for Redrive {
+    fn default() -> Self {
+        Self { interval: Duration::from_millis(500), max_backoff: Duration::from_secs(5) }
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { readiness_delay: Duration::from_millis(500), grace: Duration::from_secs(10) }
+    }
+}

@@ -1,0 +1,119 @@
+//! What each setting may be, said in one place for every way of getting it wrong.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use seawall_circuit_breaker::CircuitBreaker;
+use seawall_core::ConfigError;
+
+use super::Settings;
+use crate::payment::{Behaviour, Client};
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidConfig {
+    key: String,
+    value: String,
+    valid: String,
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+const BODY_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(5);
+const PAYMENT_TIMEOUT: RangeInclusive<Duration> = MILLISECOND..=MINUTE;
+const REDRIVE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
+const SHUTDOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
+
+/// Every key outside `payment.breaker`, which has its own rules, and what it may be.
+const VALID: [(&str, &str); 15] = [
+    ("server.address", "an IP address, such as 0.0.0.0"),
+    ("server.port", "a whole number from 0 to 65535"),
+    ("server.admin_address", "a loopback address, such as 127.0.0.1"),
+    ("server.admin_port", "a whole number from 0 to 65535"),
+    ("server.body_timeout", "a duration from 100ms to 5m"),
+    ("data.folder", "a path"),
+    ("log.format", "text or json"),
+    ("log.level", "error, warn, info, debug or trace"),
+    ("payment.url", "a URL that begins with http:// and has no query"),
+    ("payment.timeout", "a duration from 1ms to 1m"),
+    ("payment.redrive.interval", "a duration from 10ms to 1h"),
+    ("payment.redrive.max_backoff", "a duration from `payment.redrive.interval` to 1h"),
+    ("payment.provider.outage", "true or false"),
+    ("shutdown.readiness_delay", "a duration from 0s to 5m"),
+    ("shutdown.grace", "a duration from 0s to 5m"),
+];
+
+/// What the setting `key` may be, if this is a key with a rule.
+pub(super) fn valid(key: &str) -> Option<&'static str> {
+    VALID.iter().find(|(name, _)| *name == key).map(|&(_, valid)| valid)
+}
+
+impl InvalidConfig {
+    pub(super) fn new(key: impl Into<String>, value: impl Into<String>, valid: impl Into<String>) -> Self {
+        Self { key: key.into(), value: value.into(), valid: valid.into() }
+    }
+
+    /// What the breaker itself finds wrong with `payment.breaker`.
+    pub(crate) fn of_breaker(error: &ConfigError) -> Self {
+        Self::new(format!("payment.breaker.{}", error.field()), error.value(), error.valid())
+    }
+
+    fn of(key: &'static str, value: impl fmt::Display) -> Self {
+        Self::new(key, value.to_string(), valid(key).expect("each checked key has its rule"))
+    }
+}
+
+impl fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is `{}`, must be {}", self.key, self.value, self.valid)
+    }
+}
+
+impl std::error::Error for InvalidConfig {}
+
+impl Settings {
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check(&self) -> Result<(), InvalidConfig> {
+        if !self.server.admin_address.is_loopback() {
+            return Err(InvalidConfig::of("server.admin_address", self.server.admin_address));
+        }
+        let payment = &self.payment;
+        let redrive = &payment.redrive;
+        let longest = redrive.interval..=*REDRIVE.end();
+        for (key, value, range) in [
+            ("server.body_timeout", self.server.body_timeout, &BODY_TIMEOUT),
+            ("payment.timeout", payment.timeout, &PAYMENT_TIMEOUT),
+            ("payment.redrive.interval", redrive.interval, &REDRIVE),
+            ("payment.redrive.max_backoff", redrive.max_backoff, &longest),
+            ("shutdown.readiness_delay", self.shutdown.readiness_delay, &SHUTDOWN),
+            ("shutdown.grace", self.shutdown.grace, &SHUTDOWN),
+        ] {
+            if !range.contains(&value) {
+                return Err(InvalidConfig::of(key, humantime::format_duration(value)));
+            }
+        }
+        check_url(payment.url.as_deref())?;
+        check_provider(&payment.provider)?;
+        CircuitBreaker::new(payment.breaker.clone()).map(drop).map_err(|error| InvalidConfig::of_breaker(&error))
+    }
+}
+
+fn check_url(url: Option<&str>) -> Result<(), InvalidConfig> {
+    match url {
+        Some(url) if !url.starts_with("http://") || url.contains(['?', '#']) || Client::new(url).is_err() => {
+            Err(InvalidConfig::of("payment.url", url))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_provider(behaviour: &Behaviour) -> Result<(), InvalidConfig> {
+    behaviour.fault().map_or(Ok(()), |(field, value, valid)| {
+        Err(InvalidConfig::new(format!("payment.provider.{field}"), value, valid))
+    })
+}

@@ -1,0 +1,119 @@
+//! How the service is: for the orchestrator, the load balancer, and people.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use seawall_circuit_breaker::State;
+use seawall_telemetry::health::{CONTENT_TYPE, Check, Criticality, Report, Status};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::clock::{WallTime, timeout};
+
+/// How long the database may take to answer before it counts as failed: shorter than a probe waits.
+const DATABASE_LIMIT: Duration = Duration::from_millis(800);
+
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(livez)).routes(routes!(readyz))
+}
+
+/// The service and everything that it depends on.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "operation",
+    responses(
+        (status = 200, description = "Passes, or warns", content_type = "application/health+json"),
+        (status = 503, description = "Fails", content_type = "application/health+json"),
+    )
+)]
+async fn health(extract::State(app): extract::State<Arc<App>>) -> Response {
+    let report =
+        described().check(lifecycle(&app)).check(database(&app).await).check(payment(&app)).check(backlog(&app).await);
+    answer(&report)
+}
+
+/// Whether the process works. Asks nothing else: what a restart would not cure is no reason for one.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "operation",
+    responses((status = 200, description = "It does", content_type = "application/health+json"))
+)]
+async fn livez() -> Response {
+    answer(&described())
+}
+
+/// Whether the service wants requests: not without its database, and not while it drains.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    responses(
+        (status = 200, description = "It does", content_type = "application/health+json"),
+        (status = 503, description = "It does not", content_type = "application/health+json"),
+    )
+)]
+async fn readyz(extract::State(app): extract::State<Arc<App>>) -> Response {
+    answer(&described().check(lifecycle(&app)).check(database(&app).await))
+}
+
+fn described() -> Report {
+    Report::new().service(env!("CARGO_PKG_NAME")).version("1").release(env!("CARGO_PKG_VERSION"))
+}
+
+fn lifecycle(app: &App) -> Check {
+    let (status, state) = if app.drain.has_begun() { (Status::Fail, "draining") } else { (Status::Pass, "serving") };
+    Check::new("lifecycle", "state", status).observed(state, "").output("the service is shutting down")
+}
+
+async fn database(app: &App) -> Check {
+    let started = app.clock.now();
+    let answered = timeout(&app.clock, DATABASE_LIMIT, app.database.ping()).await;
+    let took = app.clock.now().saturating_duration_since(started);
+    let (status, output) = match answered {
+        Ok(Ok(())) => (Status::Pass, String::new()),
+        Ok(Err(error)) => (Status::Fail, error.to_string()),
+        Err(_elapsed) => (Status::Fail, format!("no answer within {}", humantime::format_duration(DATABASE_LIMIT))),
+    };
+    Check::new("database", "responseTime", status)
+        .component_type("datastore")
+        .observed(took.as_secs_f64() * 1e3, "ms")
+        .time(WallTime::now().to_system())
+        .affects("/orders")
+        .affects("/products")
+        .output(output)
+}
+
+fn payment(app: &App) -> Check {
+    let state = app.payments.breaker().state();
+    let status = if state == State::Closed { Status::Pass } else { Status::Warn };
+    Check::new("payment", "circuitBreaker", status)
+        .criticality(Criticality::Degrading)
+        .component_type("component")
+        .observed(state.to_string(), "")
+        .output("orders are accepted with their payment pending")
+}
+
+async fn backlog(app: &App) -> Check {
+    let counted = timeout(&app.clock, DATABASE_LIMIT, app.orders.count_pending()).await;
+    let check = |status| Check::new("orders", "paymentPending", status).criticality(Criticality::Informative);
+    match counted {
+        Ok(Ok(orders)) => check(Status::Pass).observed(orders, "orders"),
+        Ok(Err(error)) => check(Status::Warn).output(error.to_string()),
+        Err(_elapsed) => check(Status::Warn).output("cannot be counted now"),
+    }
+}
+
+fn answer(report: &Report) -> Response {
+    let body = serde_json::to_vec(report).expect("a report has string keys only");
+    let status = StatusCode::from_u16(report.http_status()).expect("a report's status code is 200 or 503");
+    let mut response = (status, Body::from(body)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response
+}

@@ -1,0 +1,197 @@
+//! JSON bodies, read strictly: every way in which one can be wrong has its problem document.
+
+use std::time::Duration;
+
+use axum::extract::{FromRef, FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use seawall_core::time::Clock;
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Path;
+
+use super::body::{MAX_BODY, Unread, read};
+use super::object::Object;
+use super::problem::{Problem, Violation};
+use crate::clock::timeout;
+
+/// How long a caller may take to send its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Patience {
+    pub(crate) clock: Clock,
+    pub(crate) body: Duration,
+}
+
+/// A JSON object, read from a request's body.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S, T> FromRequest<S> for Json<T>
+where
+    Patience: FromRef<S>,
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        check_content_type(request.headers())?;
+        let patience = Patience::from_ref(state);
+        let body = timeout(&patience.clock, patience.body, read(request.into_body()))
+            .await
+            .map_err(|_elapsed| too_slow(patience.body))?
+            .map_err(unread)?;
+        parse(&body).map(Json)
+    }
+}
+
+/// Reads one object and nothing after it.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(body)
+        .map_err(|error| Problem::malformed(format!("the body is not UTF-8: byte {} is wrong", error.valid_up_to())))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| refused(&error))?;
+    deserializer.end().map_err(|error| not_json(&error))?;
+    Ok(value)
+}
+
+fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    if error.inner().is_data() {
+        Problem::invalid_body(vec![violation(error.path(), &error.inner().to_string())])
+    } else {
+        not_json(error.inner())
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    Problem::malformed(format!("the body is not valid JSON: {error}"))
+}
+
+/// Names the field itself where serde names the object around it.
+fn violation(path: &Path, message: &str) -> Violation {
+    let parent = match path.to_string() {
+        root if root == "." => String::new(),
+        inner => inner,
+    };
+    let named = |prefix: &str| {
+        let (name, _) = message.strip_prefix(prefix)?.split_once('`')?;
+        Some(if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") })
+    };
+    if let Some(field) = named("missing field `") {
+        Violation::new(field, "is missing")
+    } else if let Some(field) = named("duplicate field `") {
+        Violation::new(field, "is given twice")
+    } else {
+        Violation::new(if parent.is_empty() { "." } else { &parent }, message)
+    }
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let essence = given.as_deref().map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    let detail = match essence.as_deref() {
+        Some("application/json") => return Ok(()),
+        Some(kind) if kind.starts_with("application/") && kind.ends_with("+json") => return Ok(()),
+        Some(_) => "must be application/json",
+        None => "is missing, must be application/json",
+    };
+    let violation = Violation::new("Content-Type", detail);
+    let violation = match &given {
+        Some(given) => violation.value(given),
+        None => violation,
+    };
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        "Unsupported media type",
+        format!("the header Content-Type {detail}"),
+    )
+    .violations(vec![violation]))
+}
+
+fn unread(reason: Unread) -> Problem {
+    match reason {
+        Unread::TooLarge => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            "The body is too large",
+            format!("the body has more than {MAX_BODY} bytes"),
+        ),
+        Unread::BrokenOff => Problem::malformed("the body broke off"),
+    }
+}
+
+fn too_slow(patience: Duration) -> Problem {
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "request-timeout",
+        "The request took too long to arrive",
+        format!("the body was not complete after {}", humantime::format_duration(patience)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::value::RawValue;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[expect(dead_code, reason = "only its reading is tested")]
+        items: Vec<Object<Inner>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code, reason = "only its reading is tested")]
+        name: String,
+        #[expect(dead_code, reason = "only its reading is tested")]
+        price: Box<RawValue>,
+    }
+
+    fn problem(body: &[u8]) -> Value {
+        serde_json::to_value(parse::<Outer>(body).expect_err("a bad body")).expect("a serialisable problem")
+    }
+
+    #[test]
+    fn a_good_body_is_read_whole() {
+        assert!(parse::<Outer>(br#" {"items":[{"name":"a","price":4.50}]} "#).is_ok());
+    }
+
+    #[test]
+    fn the_field_at_fault_is_named() {
+        for (body, field) in [
+            (r#"{"items":[{"name":"a"}]}"#, "items[0].price"),
+            (r#"{"items":[{"name":"a","price":1,"price":2}]}"#, "items[0].price"),
+            (r#"{"items":[{"name":"a","price":1,"colour":2}]}"#, "items[0].colour"),
+            (r#"{"items":[{"name":7,"price":1}]}"#, "items[0].name"),
+            (r#"{"items":[["a",1]]}"#, "items[0]"),
+            (r#"{"items":7}"#, "items"),
+            (r#"{"items":[],"x":1}"#, "x"),
+            ("{}", "items"),
+            ("[[]]", "."),
+            ("null", "."),
+        ] {
+            let problem = problem(body.as_bytes());
+            assert_eq!((&problem["status"], &problem["errors"][0]["field"]), (&json!(422), &json!(field)), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed() {
+        for body in [
+            &b""[..],
+            b"{",
+            br#"{"items":[]}}"#,
+            br#"{"items":[]} trailing"#,
+            br#"{"items":[{"name":"a","price":1e}]}"#,
+            br#"{"items":[{"name":"\ud800","price":1}]}"#,
+            b"{\"items\":[{\"name\":\"\xff\",\"price\":1}]}",
+        ] {
+            assert_eq!(problem(body)["status"], 400, "{}", String::from_utf8_lossy(body));
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What is common to all routes.
+
+mod body;
+mod edge;
+mod json;
+mod object;
+mod path;
+mod problem;
+mod request_id;
+mod security_headers;
+mod server;
+
+pub(crate) use edge::{Edge, protect};
+pub(crate) use json::{Json, Patience};
+pub(crate) use object::Object;
+pub(crate) use path::id_in_path;
+pub(crate) use problem::{Problem, Violation};
+pub(crate) use server::{Connections, Listener};

@@ -1,0 +1,178 @@
+//! Errors as callers see them: `application/problem+json` (RFC 9457).
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The media type of every error's body.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// How many violations one answer lists: enough to repair a request, too few to make a bad one expensive.
+const MAX_VIOLATIONS: usize = 20;
+
+/// How much of an offending value is repeated to the caller.
+const MAX_ECHO: usize = 64;
+
+/// What went wrong, in the words of RFC 9457.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Identifies the kind of problem; does not change with its wording.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:order-service:problem:invalid-order")]
+    kind: String,
+    /// The kind of problem, for people.
+    title: &'static str,
+    /// The status code of the response.
+    #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16, example = 422)]
+    status: StatusCode,
+    /// What was wrong with this very request.
+    detail: String,
+    /// The fields at fault, where fields are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Violation>,
+    #[serde(skip)]
+    retry_after: Option<Duration>,
+}
+
+/// One field that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Violation {
+    /// The path of the field, from the root of the body or the name of the parameter.
+    #[schema(example = "items[3].quantity")]
+    field: String,
+    /// The value at fault, as it was written; long ones are cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "-2")]
+    value: Option<String>,
+    /// What would be valid.
+    #[schema(example = "must be a whole number from 1 to 10000")]
+    detail: String,
+}
+
+impl Violation {
+    /// `field` breaks the rule that `detail` states.
+    pub(crate) fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { field: field.into(), value: None, detail: detail.into() }
+    }
+
+    /// The value that broke the rule.
+    pub(crate) fn value(mut self, value: &str) -> Self {
+        let mut echo: String = value.chars().take(MAX_ECHO).collect();
+        if echo.len() < value.len() {
+            echo.push('…');
+        }
+        self.value = Some(echo);
+        self
+    }
+}
+
+impl Problem {
+    /// A problem of the kind `slug`.
+    pub(crate) fn new(status: StatusCode, slug: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:order-service:problem:{slug}"),
+            title,
+            status,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// The request cannot be read at all.
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read", detail)
+    }
+
+    /// The path or the query has values that mean nothing here.
+    pub(crate) fn invalid_parameters(violations: Vec<Violation>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-parameters",
+            "The request's parameters are invalid",
+            "see `errors` for each parameter at fault",
+        )
+        .violations(violations)
+    }
+
+    /// The body can be read, but not meant.
+    pub(crate) fn invalid_body(violations: Vec<Violation>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid-body",
+            "The body is invalid",
+            "see `errors` for each field at fault; nothing was stored",
+        )
+        .violations(violations)
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    /// The service cannot do this now; trying again later is safe.
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        let mut problem =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service is unavailable", detail);
+        problem.retry_after = Some(Duration::from_secs(1));
+        problem
+    }
+
+    /// The service is at fault.
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Internal error",
+            "the request failed by a fault of the service; its log has the reason under this request's id",
+        )
+    }
+
+    /// The fields at fault.
+    pub(crate) fn violations(mut self, mut violations: Vec<Violation>) -> Self {
+        violations.truncate(MAX_VIOLATIONS);
+        self.errors = violations;
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).expect("a problem has string keys and finite numbers only");
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(after) = self.retry_after {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_values_are_cut() {
+        let violation = Violation::new("name", "is too long").value(&"é".repeat(65));
+        assert_eq!(violation.value.as_deref(), Some(format!("{}…", "é".repeat(64)).as_str()));
+    }
+
+    #[test]
+    fn a_problem_lists_a_bounded_number_of_fields() {
+        let many = (0..100).map(|n| Violation::new(format!("items[{n}]"), "is wrong")).collect();
+        assert_eq!(Problem::invalid_body(many).errors.len(), MAX_VIOLATIONS);
+    }
+}

@@ -1,0 +1,40 @@
+//! The order service: a coffee shop's back office that stays up while what it depends on does not.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`service`](Service) | the whole, started and stopped |
+//! | [`config`] | settings: defaults, file, command line, and what each may be |
+//! | `app` | what the routes share, and which routes each listener has |
+//! | `orders` | what an order is, how one is accepted, where it is kept, its routes |
+//! | `products` | the catalogue |
+//! | [`payment`] | the provider's client, its protection, the redrive of what is owed, and a provider to depend on |
+//! | `http` | problem documents, JSON bodies, ids, headers, connections: what all routes have in common |
+//! | `health`, `scrape`, `breakers`, `openapi`, `overview` | routes that tell about the service |
+//! | `provider_control` | the admin listener's lever on the payment provider |
+//! | `database`, `metrics`, `clock`, [`logging`], `shutdown` | what everything stands on |
+//!
+//! An order's way: `http::edge` (id, figures, headers), `http::json` (strict reading), `orders::validate`,
+//! `orders::store` (on the disk before anything else happens), `payment::protected` (timeout, circuit breaker), and the
+//! answer. Where the payment fails, `payment::redrive` has it paid later.
+
+mod app;
+mod breakers;
+mod clock;
+pub mod config;
+mod database;
+mod health;
+mod http;
+pub mod logging;
+mod metrics;
+mod openapi;
+mod orders;
+mod overview;
+pub mod payment;
+mod products;
+mod provider_control;
+mod scrape;
+mod service;
+mod shutdown;
+
+pub use service::{Service, StartError};
+pub use shutdown::Signals;

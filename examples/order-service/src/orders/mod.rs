@@ -1,0 +1,15 @@
+//! Orders: what they are, when they are accepted, where they are kept, and the routes to them.
+
+mod accept;
+mod amount;
+mod draft;
+mod model;
+mod page;
+mod routes;
+mod store;
+mod validate;
+
+pub(crate) use amount::Amount;
+pub(crate) use routes::routes;
+pub(crate) use store::{Due, OrderStore, amount};
+pub(crate) use validate::{ID_RULE, is_id};

@@ -1,0 +1,103 @@
+//! The routes to orders.
+
+use std::sync::Arc;
+
+use axum::Json as JsonBody;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderName, StatusCode, header};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::accept::accept;
+use super::draft::Draft;
+use super::model::Order;
+use super::page::{Cursor, Page, Selection};
+use crate::app::App;
+use crate::http::{Json, Problem, id_in_path};
+
+/// All routes to orders.
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(place, list)).routes(routes!(show))
+}
+
+/// Place an order.
+///
+/// The order is stored before it is paid. When the payment provider is slow or down the order is accepted all the same,
+/// its payment pending, and is paid as soon as the provider works again.
+#[utoipa::path(
+    post,
+    path = "/orders",
+    tag = "orders",
+    request_body = Draft,
+    responses(
+        (status = 201, description = "Accepted; `payment` says whether it is paid already", body = Order,
+            headers(("Location" = String, description = "Where the order is"))),
+        (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body took too long", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The id is taken", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "More than 1 MiB", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Fields at fault", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Cannot be stored now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn place(
+    State(app): State<Arc<App>>,
+    Json(draft): Json<Draft>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], JsonBody<Order>), Problem> {
+    let order = accept(&app, draft).await?;
+    let location = [(header::LOCATION, format!("/orders/{}", order.id))];
+    Ok((StatusCode::CREATED, location, JsonBody(order)))
+}
+
+/// List orders, newest first.
+#[utoipa::path(
+    get,
+    path = "/orders",
+    tag = "orders",
+    params(
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of an earlier page"),
+        ("limit" = Option<u32>, Query, description = "1 to 100, 20 if not given", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, description = "A page of orders", body = Page),
+        (status = 400, description = "Bad parameters", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Cannot be read now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<JsonBody<Page>, Problem> {
+    let Selection { after, limit } = Selection::from_query(query.as_deref())?;
+    // One more than is shown tells whether there is a next page.
+    let mut orders = app.orders.newest(after.as_ref(), limit + 1).await?;
+    let shown = limit as usize;
+    let next_cursor = if orders.len() > shown {
+        orders.truncate(shown);
+        orders.last().map(|last| Cursor::after(last).to_string())
+    } else {
+        None
+    };
+    Ok(JsonBody(Page { orders, next_cursor }))
+}
+
+/// Show one order.
+#[utoipa::path(
+    get,
+    path = "/orders/{id}",
+    tag = "orders",
+    params(("id" = String, Path, description = "The order's id")),
+    responses(
+        (status = 200, description = "The order", body = Order),
+        (status = 400, description = "Not an id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Cannot be read now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn show(
+    State(app): State<Arc<App>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<JsonBody<Order>, Problem> {
+    let id = id_in_path(path)?;
+    let found = app.orders.find(&id).await?;
+    found.map(JsonBody).ok_or_else(|| Problem::not_found(format!("there is no order {id}")))
+}

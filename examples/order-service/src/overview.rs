@@ -1,0 +1,53 @@
+//! The front page.
+
+use std::sync::Arc;
+
+use axum::Json;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// What there is to see.
+#[derive(Debug, Serialize, ToSchema)]
+struct Overview {
+    service: &'static str,
+    version: &'static str,
+    links: Vec<Link>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Link {
+    route: &'static str,
+    shows: &'static str,
+}
+
+const LINKS: [(&str, &str); 11] = [
+    ("POST /orders", "places an order"),
+    ("GET /orders", "the orders, newest first"),
+    ("GET /orders/{id}", "one order"),
+    ("GET /products", "the catalogue"),
+    ("GET /products/{id}", "one product"),
+    ("GET /circuit-breakers", "what keeps calls from failing dependencies"),
+    ("GET /health", "how the service and what it depends on are"),
+    ("GET /livez", "whether the process works"),
+    ("GET /readyz", "whether it wants requests"),
+    ("GET /metrics", "figures, as OpenMetrics text"),
+    ("GET /openapi.json", "this interface, described for programs"),
+];
+
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(overview))
+}
+
+/// Overview.
+#[utoipa::path(get, path = "/", tag = "about", responses((status = 200, description = "Version and routes", body = Overview)))]
+async fn overview() -> Json<Overview> {
+    Json(Overview {
+        service: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        links: LINKS.map(|(route, shows)| Link { route, shows }).into(),
+    })
+}

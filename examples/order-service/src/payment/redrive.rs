@@ -1,0 +1,115 @@
+//! Collects what is still owed, so that an accepted order is paid in the end, whatever happened in between.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use seawall_circuit_breaker::State;
+use seawall_core::Backoff;
+use seawall_core::time::Clock;
+
+use super::client::Charge;
+use super::protected::{Payments, Unpaid};
+use crate::clock::{WallTime, timeout};
+use crate::metrics::OrderFigures;
+use crate::orders::{Due, OrderStore};
+use crate::shutdown::Drain;
+
+/// How many orders one round takes from the database.
+const BATCH: u32 = 64;
+
+/// How many payments are under way at a time: few, so that callers' own payments come first.
+const CONCURRENCY: usize = 4;
+
+/// How soon a refused round is repeated when the breaker knows no time at which to come back.
+const PROBE_PAUSE: Duration = Duration::from_millis(100);
+
+/// The background task that tries pending payments again.
+///
+/// It finds them in the database, so it also knows those of an earlier process. An order whose payment failed waits
+/// twice as long before each further attempt, up to a bound; one that the breaker refused was not attempted and does
+/// not wait longer.
+#[derive(Debug)]
+pub(crate) struct Redrive {
+    pub(crate) orders: OrderStore,
+    pub(crate) payments: Payments,
+    pub(crate) clock: Clock,
+    pub(crate) drain: Drain,
+    pub(crate) figures: OrderFigures,
+    /// How often the database is asked.
+    pub(crate) interval: Duration,
+    /// How long an order waits after each failure.
+    pub(crate) backoff: Backoff,
+}
+
+impl Redrive {
+    /// Runs until the service drains.
+    pub(crate) async fn run(self) {
+        while !self.drain.has_begun() {
+            let pause = self.round().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "pending payments cannot be read");
+                self.interval
+            });
+            // Whichever comes first; the loop's condition tells which it was.
+            let _ = timeout(&self.clock, pause, self.drain.begun()).await;
+        }
+    }
+
+    /// Tries what is due until something speaks against going on, and says how long to wait for the next round.
+    async fn round(&self) -> Result<Duration, sqlx::Error> {
+        let due = self.orders.due(WallTime::now(), BATCH).await?;
+        let more_to_do = due.len() == BATCH as usize;
+        let halt = OnceLock::new();
+        stream::iter(due)
+            .for_each_concurrent(CONCURRENCY, |order| {
+                let halt = &halt;
+                async move {
+                    // Those under way are finished, not dropped: a probe that is dropped tells the breaker nothing.
+                    if halt.get().is_none() && !self.drain.has_begun() {
+                        self.collect(order, halt).await;
+                    }
+                }
+            })
+            .await;
+        Ok(match halt.into_inner() {
+            Some(pause) => pause,
+            None if more_to_do => Duration::ZERO,
+            None => self.interval,
+        })
+    }
+
+    async fn collect(&self, order: Due, halt: &OnceLock<Duration>) {
+        let Due { id, total, attempts } = order;
+        let charge = Charge { order_id: id, amount: total };
+        let noted = match self.payments.collect(&charge).await {
+            Ok(receipt) => {
+                let noted = self.orders.mark_paid(&charge.order_id, &receipt.charge_id, WallTime::now()).await;
+                noted.map(|news| {
+                    if news {
+                        self.figures.note_paid_late();
+                    }
+                })
+            }
+            Err(Unpaid::Open(open)) => {
+                let pause = match open.state() {
+                    State::Open => open.retry_after().unwrap_or(PROBE_PAUSE),
+                    // Probes are under way, and may be done long before they must be.
+                    _ => PROBE_PAUSE,
+                };
+                // Only the first of a round is kept; any of them says the same.
+                halt.get_or_init(|| pause.clamp(PROBE_PAUSE.min(self.interval), self.backoff.max()));
+                Ok(())
+            }
+            Err(unpaid) => {
+                tracing::debug!(order.id = charge.order_id, attempts, %unpaid, "payment still pending");
+                let retry_at = WallTime::now().after(self.backoff.delay(attempts, fastrand::u64(..)));
+                self.orders.postpone(&charge.order_id, retry_at).await
+            }
+        };
+        if let Err(error) = noted {
+            tracing::warn!(order.id = charge.order_id, %error, "a payment's state cannot be written");
+            halt.get_or_init(|| self.interval);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The catalogue: what can be ordered.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::database::Database;
+use crate::http::{Problem, id_in_path};
+use crate::orders::{Amount, amount};
+
+/// Something that can be ordered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Product {
+    #[schema(example = "coffee-1")]
+    id: String,
+    #[schema(example = "Espresso")]
+    name: String,
+    price: Amount,
+}
+
+/// The products in the database.
+#[derive(Clone, Debug)]
+pub(crate) struct ProductStore {
+    database: Database,
+}
+
+impl ProductStore {
+    /// The products in `database`.
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    async fn all(&self) -> Result<Vec<Product>, sqlx::Error> {
+        sqlx::query("SELECT id, name, price FROM products ORDER BY id")
+            .try_map(|row| product(&row))
+            .fetch_all(&self.database.readers)
+            .await
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<Product>, sqlx::Error> {
+        sqlx::query("SELECT id, name, price FROM products WHERE id = $1")
+            .bind(id)
+            .try_map(|row| product(&row))
+            .fetch_optional(&self.database.readers)
+            .await
+    }
+}
+
+fn product(row: &SqliteRow) -> Result<Product, sqlx::Error> {
+    Ok(Product { id: row.try_get("id")?, name: row.try_get("name")?, price: amount(row, "price")? })
+}
+
+/// All routes to products.
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
+}
+
+/// List the catalogue.
+#[utoipa::path(
+    get,
+    path = "/products",
+    tag = "products",
+    responses(
+        (status = 200, description = "Every product", body = Vec<Product>),
+        (status = 503, description = "Cannot be read now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<Product>>, Problem> {
+    Ok(Json(app.products.all().await?))
+}
+
+/// Show one product.
+#[utoipa::path(
+    get,
+    path = "/products/{id}",
+    tag = "products",
+    params(("id" = String, Path, description = "The product's id")),
+    responses(
+        (status = 200, description = "The product", body = Product),
+        (status = 400, description = "Not an id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such product", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Cannot be read now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn show(
+    State(app): State<Arc<App>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<Product>, Problem> {
+    let id = id_in_path(path)?;
+    let found = app.products.find(&id).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found(format!("there is no product {id}")))
+}

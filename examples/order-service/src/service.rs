@@ -1,0 +1,217 @@
+//! The service as a whole: started, running, stopped.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_circuit_breaker::CircuitBreaker;
+use seawall_core::time::Clock;
+use seawall_core::{Backoff, Jitter};
+use tokio::task::JoinSet;
+
+use crate::app::{self, App};
+use crate::clock::timeout;
+use crate::config::{self, InvalidConfig, Settings};
+use crate::database::{DataFolder, Database};
+use crate::http::{Connections, Edge, Listener};
+use crate::metrics::Metrics;
+use crate::orders::OrderStore;
+use crate::payment::{Client, Payments, Provider, Redrive};
+use crate::products::ProductStore;
+use crate::shutdown::Drain;
+
+/// How much longer than a payment the redrive may take to finish.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// A running order service.
+///
+/// Dropped instead of [stopped](Service::stop), it cuts off what is under way.
+#[derive(Debug)]
+pub struct Service {
+    public: SocketAddr,
+    admin: SocketAddr,
+    app: Arc<App>,
+    connections: [Connections; 2],
+    redrive: JoinSet<()>,
+    settings: Settings,
+    _folder: DataFolder,
+}
+
+/// Why the service cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// A setting cannot be used.
+    Config(InvalidConfig),
+    /// The data folder cannot be used.
+    Data(PathBuf, io::Error),
+    /// The database cannot be opened.
+    Database(PathBuf, sqlx::Error),
+    /// A port cannot be had.
+    Bind(SocketAddr, io::Error),
+    /// The service's own payment provider cannot be started.
+    Provider(io::Error),
+}
+
+impl Service {
+    /// Starts a service; it takes requests when this returns.
+    ///
+    /// # Errors
+    /// When something that it needs cannot be had. Nothing is left running then.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        settings.check().map_err(StartError::Config)?;
+        let server = &settings.server;
+        let public = bind(SocketAddr::new(server.address, server.port)).await?;
+        let admin = bind(SocketAddr::new(server.admin_address, server.admin_port)).await?;
+
+        let path = &settings.data.folder;
+        let folder = DataFolder::take(path).map_err(|error| StartError::Data(path.clone(), error))?;
+        let opened = Database::open(&folder).await;
+        let database = opened.map_err(|error| StartError::Database(path.clone(), error))?;
+
+        let clock = Clock::system();
+        let app = Arc::new(assemble(&settings, database, clock.clone()).await?);
+        let redrive = redrive(&app, &settings).await.map_err(|error| StartError::Database(path.clone(), error))?;
+
+        let edge = Arc::new(Edge::new(clock.clone(), app.metrics.http.clone()));
+        let (public_address, admin_address) = (public.address(), admin.address());
+        let connections = [
+            Connections::serve(public, app::public(&app, &edge), clock.clone()),
+            Connections::serve(admin, app::admin(&app, &edge), clock),
+        ];
+        tracing::info!(
+            public = %public_address,
+            admin = %admin_address,
+            provider = app.provider.as_ref().map(|provider| provider.url()),
+            "listening"
+        );
+        let (public, admin) = (public_address, admin_address);
+        Ok(Self { public, admin, app, connections, redrive, settings, _folder: folder })
+    }
+
+    /// Where the public listener is.
+    pub fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Where the admin listener is.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The payment provider, where it is the service's own.
+    pub fn provider(&self) -> Option<&Provider> {
+        self.app.provider.as_deref()
+    }
+
+    /// Ends the service in good order: says that it is not ready, waits for balancers to notice, accepts no more, lets
+    /// requests under way finish, and closes the database. Whether all requests finished in time.
+    pub async fn stop(self) -> bool {
+        let Self { app, connections: [public, admin], mut redrive, settings, .. } = self;
+        let shutdown = settings.shutdown;
+        app.drain.begin();
+        tracing::info!(delay = ?shutdown.readiness_delay, grace = ?shutdown.grace, "draining");
+        app.clock.sleep(shutdown.readiness_delay).await;
+
+        let finished = public.close(shutdown.grace).await;
+        if !finished {
+            tracing::warn!("requests were cut off: they did not finish within the grace period");
+        }
+        admin.close(Duration::ZERO).await;
+
+        // What it may leave undone is in the database.
+        let _ = timeout(&app.clock, app.payments.limit() + MARGIN, redrive.join_next()).await;
+        redrive.shutdown().await;
+        app.database.close().await;
+        if let Some(provider) = &app.provider {
+            provider.stop().await;
+        }
+        tracing::info!("stopped");
+        finished
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<Listener, StartError> {
+    Listener::bind(address.ip(), address.port()).await.map_err(|error| StartError::Bind(address, error))
+}
+
+async fn assemble(settings: &Settings, database: Database, clock: Clock) -> Result<App, StartError> {
+    let config = &settings.payment;
+    let provider = match &config.url {
+        Some(_) => None,
+        None => Some(Arc::new(Provider::start(config.provider).await.map_err(StartError::Provider)?)),
+    };
+    let metrics = Metrics::new();
+    let payments = {
+        let url = config.url.as_deref().or(provider.as_deref().map(Provider::url)).unwrap_or_default();
+        let client = Client::new(url).map_err(|error| StartError::Provider(io::Error::other(error)))?;
+        let breaker = CircuitBreaker::with_clock(config.breaker.clone(), clock.clone())
+            .map_err(|error| StartError::Config(InvalidConfig::of_breaker(&error)))?;
+        metrics.patterns.add(breaker.clone());
+        Payments::new(client, breaker, config.timeout, clock.clone(), metrics.payments.clone())
+    };
+    Ok(App {
+        clock,
+        orders: OrderStore::new(database.clone()),
+        products: ProductStore::new(database.clone()),
+        database,
+        payments,
+        provider,
+        metrics,
+        drain: Drain::new(),
+        body_timeout: settings.server.body_timeout,
+    })
+}
+
+/// Takes over what an earlier process left pending.
+async fn redrive(app: &App, settings: &Settings) -> Result<JoinSet<()>, sqlx::Error> {
+    let left = app.orders.make_all_due().await?;
+    if left > 0 {
+        tracing::info!(orders = left, "payments left pending are tried again");
+    }
+    let config::Redrive { interval, max_backoff } = settings.payment.redrive;
+    let redrive = Redrive {
+        orders: app.orders.clone(),
+        payments: app.payments.clone(),
+        clock: app.clock.clone(),
+        drain: app.drain.clone(),
+        figures: app.metrics.orders.clone(),
+        interval,
+        // Half of each wait is random, so that orders which failed together do not come back together.
+        backoff: Backoff::exponential(interval, 2.0, max_backoff)
+            .expect("the settings are checked: no backoff is shorter than the interval")
+            .jitter(Jitter::Equal),
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(redrive.run());
+    Ok(tasks)
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Data(folder, error) => write!(f, "the data folder {} cannot be used: {error}", folder.display()),
+            Self::Database(folder, error) => {
+                write!(f, "the database in {} cannot be opened: {error}", folder.display())
+            }
+            Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "port {} is in use; another can be given with --port or --admin-port", address.port())
+            }
+            Self::Bind(address, error) => write!(f, "{address} cannot be listened on: {error}"),
+            Self::Provider(error) => write!(f, "the payment provider cannot be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(error) => Some(error),
+            Self::Database(_, error) => Some(error),
+            Self::Data(_, error) | Self::Bind(_, error) | Self::Provider(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The real program, where the process itself matters.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
+
+use serde_json::Value;
+
+use super::Client;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_order-service");
+
+/// A running order service. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    port: u16,
+    pub(crate) public: Client,
+}
+
+impl Process {
+    /// Starts one on free ports with its data in `folder`, and waits until it listens.
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .args(["--port", "0", "--admin-port", "0", "--log", "json", "--data"])
+            .arg(folder)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let listening = log
+            .by_ref()
+            .map(|line| line.expect("the log is UTF-8"))
+            .find(|line| line.contains("\"listening\""))
+            .expect("the service listens");
+        // The pipe is read to its end, or a full one would stop the service.
+        thread::spawn(move || log.for_each(drop));
+        let listening: Value = serde_json::from_str(&listening).expect("the log is JSON");
+        let public: SocketAddr = listening["public"].as_str().and_then(|text| text.parse().ok()).expect("an address");
+        Self { child, port: public.port(), public: Client::new(public) }
+    }
+
+    /// The public listener's port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// SIGKILL: nothing is finished, nothing is flushed.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the process can be killed");
+        self.child.wait().expect("the process ends");
+    }
+
+    /// SIGTERM: the polite way.
+    pub(crate) fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success(), "the signal cannot be sent");
+    }
+
+    /// How it ended, if it did.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the process can be waited for")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails for a process that has ended, as it should have.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the program, which is expected to end by itself.
+pub(crate) fn run_to_end(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().expect("the program runs")
+}

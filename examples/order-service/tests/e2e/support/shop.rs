@@ -1,0 +1,89 @@
+//! A service in the test's own process.
+
+use std::time::Duration;
+
+use order_service::Service;
+use order_service::config::Settings;
+use order_service::payment::Provider;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Client, eventually};
+
+/// A running service with a folder and ports of its own.
+#[derive(Debug)]
+pub(crate) struct Shop {
+    service: Service,
+    pub(crate) public: Client,
+    pub(crate) admin: Client,
+    _folder: TempDir,
+}
+
+impl Shop {
+    /// A service as it is by default, but quick.
+    pub(crate) async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    /// The same, with `change`d settings.
+    pub(crate) async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut settings = Settings::default();
+        settings.server.port = 0;
+        settings.server.admin_port = 0;
+        settings.data.folder = folder.path().join("data");
+        settings.payment.provider.latency = Duration::ZERO;
+        // Far more than a busy machine takes, so that only tests of the timeout see it.
+        settings.payment.timeout = Duration::from_secs(20);
+        settings.shutdown.readiness_delay = Duration::ZERO;
+        change(&mut settings);
+        let service = Service::start(settings).await.expect("the service starts");
+        let (public, admin) = (Client::new(service.public()), Client::new(service.admin()));
+        Self { service, public, admin, _folder: folder }
+    }
+
+    pub(crate) fn provider(&self) -> &Provider {
+        self.service.provider().expect("the provider is the service's own")
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.service.public().port()
+    }
+
+    /// The payment breaker's snapshot.
+    pub(crate) async fn breaker(&self) -> Value {
+        self.public.get("/circuit-breakers").await.json()["circuit_breakers"][0].clone()
+    }
+
+    /// How many orders there are, on all pages.
+    pub(crate) async fn count_orders(&self) -> usize {
+        self.all_orders().await.len()
+    }
+
+    /// Every order, read page by page.
+    pub(crate) async fn all_orders(&self) -> Vec<Value> {
+        let mut orders = Vec::new();
+        let mut path = "/orders?limit=100".to_owned();
+        loop {
+            let page = self.public.get(&path).await.json();
+            orders.extend(page["orders"].as_array().expect("a list of orders").iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(cursor) => path = format!("/orders?limit=100&cursor={cursor}"),
+                None => return orders,
+            }
+        }
+    }
+
+    /// Waits until every order is paid.
+    pub(crate) async fn all_paid(&self) {
+        eventually("every order is paid", async || {
+            self.all_orders().await.iter().all(|order| order["payment"] == "paid").then_some(())
+        })
+        .await;
+    }
+
+    /// Ends the service; it must end well.
+    pub(crate) async fn close(self) {
+        assert!(self.service.stop().await, "requests were cut off");
+    }
+}

@@ -1,0 +1,173 @@
+//! What the service tells about itself is true and complete.
+
+use std::collections::BTreeSet;
+
+use axum::http::{Method, StatusCode};
+use http_body_util::Full;
+use serde_json::Value;
+
+use crate::support::{Client, Exposition, Shop, order_text};
+
+/// Every route in the document of the listener, as "METHOD path".
+async fn described(client: &Client) -> BTreeSet<String> {
+    let document = client.get("/openapi.json").await;
+    assert_eq!(document.header("content-type"), "application/json");
+    let document = document.json();
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{document}");
+    let mut routes = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            assert!(operation["responses"].as_object().is_some_and(|answers| !answers.is_empty()), "{method} {path}");
+            routes.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    routes
+}
+
+/// Whether the listener has the route: its own "no such route" or "no such method" says no.
+async fn has_route(client: &Client, route: &str) -> bool {
+    let (method, path) = route.split_once(' ').expect("a method and a path");
+    let path = path.replace("{id}", "unknown");
+    let method = Method::from_bytes(method.as_bytes()).expect("a method");
+    let answer = client.send(client.request(method, &path).body(Full::default()).expect("a good request")).await;
+    let no_route = answer.status == StatusCode::NOT_FOUND && answer.text().contains("there is no route");
+    !no_route && answer.status != StatusCode::METHOD_NOT_ALLOWED
+}
+
+#[tokio::test]
+async fn the_document_lists_every_route() {
+    let shop = Shop::open().await;
+    let public = described(&shop.public).await;
+    let expected = [
+        "GET /",
+        "GET /circuit-breakers",
+        "GET /health",
+        "GET /livez",
+        "GET /metrics",
+        "GET /openapi.json",
+        "GET /orders",
+        "GET /orders/{id}",
+        "GET /products",
+        "GET /products/{id}",
+        "GET /readyz",
+        "POST /orders",
+    ];
+    assert_eq!(public, expected.map(str::to_owned).into());
+    let admin = described(&shop.admin).await;
+    let expected = [
+        "GET /health",
+        "GET /livez",
+        "GET /openapi.json",
+        "GET /payment-provider",
+        "GET /readyz",
+        "PUT /payment-provider",
+    ];
+    assert_eq!(admin, expected.map(str::to_owned).into());
+
+    for (client, routes) in [(&shop.public, &public), (&shop.admin, &admin)] {
+        for route in routes {
+            assert!(has_route(client, route).await, "{route} is described but not there");
+        }
+        // And a path of the one listener is not on the other unless it says so.
+        for route in public.union(&admin).filter(|route| !routes.contains(*route)) {
+            assert!(!has_route(client, route).await, "{route} is there but not described");
+        }
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn the_front_page_leads_everywhere() {
+    let shop = Shop::open().await;
+    let overview = shop.public.get("/").await.json();
+    let links = overview["links"].as_array().expect("links");
+    let mut linked: BTreeSet<_> = links.iter().filter_map(|link| link["route"].as_str().map(str::to_owned)).collect();
+    linked.insert("GET /".to_owned());
+    assert_eq!(linked, described(&shop.public).await);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn the_document_describes_the_order_that_the_readme_sends() {
+    let shop = Shop::open().await;
+    let document = shop.public.get("/openapi.json").await.json();
+    let schema = &document["components"]["schemas"]["NewOrder"];
+    let fields: BTreeSet<_> = schema["properties"].as_object().expect("properties").keys().cloned().collect();
+    let sent: Value = serde_json::from_str(&order_text("order-1")).expect("JSON");
+    assert_eq!(fields, sent.as_object().expect("an object").keys().cloned().collect());
+    assert_eq!(schema["required"].as_array().map(Vec::len), Some(5));
+    assert_eq!(document["components"]["schemas"]["Amount"]["type"], "number");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn metrics_are_openmetrics_and_count_what_happened() {
+    let shop = Shop::open().await;
+    shop.public.post_order(order_text("order-1")).await;
+    shop.public.post_order("{").await;
+    shop.public.get("/wp-admin/1").await;
+    shop.public.get("/wp-admin/2").await;
+    let answer = shop.public.get("/metrics").await;
+    assert!(answer.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"));
+    let figures = Exposition::parse(answer.text());
+
+    let requests = "http_server_request_duration_seconds_count";
+    for (labels, count) in [
+        (r#"http_request_method="POST",http_route="/orders",http_response_status_code="201""#, 1),
+        (r#"http_request_method="POST",http_route="/orders",http_response_status_code="400""#, 1),
+        (r#"http_request_method="GET",http_route="unmatched",http_response_status_code="404""#, 2),
+    ] {
+        assert_eq!(figures.count(&format!("{requests}{{{labels}}}")), count, "{labels}");
+    }
+    assert_eq!(figures.count("http_server_active_requests"), 1, "the scrape itself");
+    assert_eq!(figures.count("orders_accepted_total"), 1);
+    assert_eq!(figures.count(r#"orders_paid_total{by="request"}"#), 1);
+    assert_eq!(figures.count(r#"seawall_circuit_breaker_calls_total{name="payment",outcome="success"}"#), 1);
+    for family in
+        ["seawall_circuit_breaker_state", "seawall_circuit_breaker_refused", "seawall_circuit_breaker_transitions"]
+    {
+        assert!(figures.families.contains_key(family) && figures.has(family), "{family}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn every_answer_has_its_headers() {
+    let shop = Shop::open().await;
+    for path in ["/", "/orders", "/nowhere", "/orders/%ff", "/metrics", "/health"] {
+        let answer = shop.public.get(path).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{path}");
+        assert!(!answer.header("x-request-id").is_empty(), "{path}");
+    }
+    let ids =
+        [shop.public.get("/").await, shop.public.get("/").await].map(|answer| answer.header("x-request-id").to_owned());
+    assert_ne!(ids[0], ids[1]);
+    let request = shop.public.request(Method::GET, "/").header("x-request-id", "caller-7");
+    let answer = shop.public.send(request.body(Full::default()).expect("a good request")).await;
+    assert_eq!(answer.header("x-request-id"), "caller-7");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_healthy_service_says_so() {
+    let shop = Shop::open().await;
+    for path in ["/health", "/livez", "/readyz"] {
+        for client in [&shop.public, &shop.admin] {
+            let answer = client.get(path).await;
+            assert_eq!(
+                (answer.status, answer.header("content-type")),
+                (StatusCode::OK, "application/health+json"),
+                "{path}"
+            );
+            assert_eq!(answer.json()["status"], "pass", "{path}");
+        }
+    }
+    let checks = shop.public.get("/health").await.json()["checks"].clone();
+    for check in ["database:responseTime", "lifecycle:state", "orders:paymentPending", "payment:circuitBreaker"] {
+        assert_eq!(checks[check][0]["status"], "pass", "{check} in {checks}");
+    }
+    assert_eq!(shop.public.get("/livez").await.json().get("checks"), None, "liveness asks nobody");
+    shop.close().await;
+}
