@@ -43,7 +43,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// Overview.
-#[utoipa::path(get, path = "/", tag = "about", responses((status = 200, description = "Version and routes", body = Overview)))]
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "about",
+    responses((status = 200, description = "Version and routes", body = Overview))
+)]
 async fn overview() -> Json<Overview> {
     Json(Overview {
         service: env!("CARGO_PKG_NAME"),

@@ -47,7 +47,16 @@ async fn accepted_orders_survive_kill_9_and_are_paid_once() {
     let provider = Provider::start(behaviour).await.expect("the provider starts");
     let config = folder.path().join("shop.toml");
     let text = format!(
-        "[payment]\nurl = \"{}\"\n[payment.redrive]\ninterval = \"10ms\"\nmax_backoff = \"100ms\"\n[payment.breaker]\nconsecutive_failures = 5\nopen = {{ for = \"20ms\" }}\n",
+        r#"
+        [payment]
+        url = "{}"
+        [payment.redrive]
+        interval = "10ms"
+        max_backoff = "100ms"
+        [payment.breaker]
+        consecutive_failures = 5
+        open = {{ for = "20ms" }}
+        "#,
         provider.url()
     );
     fs::write(&config, text).expect("the file can be written");

@@ -12,7 +12,15 @@ async fn sigterm_first_says_not_ready_then_lets_requests_finish() {
     let folder = TempDir::new().expect("a temporary folder");
     let config = folder.path().join("shop.toml");
     // The payment takes long enough for everything below to happen meanwhile.
-    let text = "[payment]\ntimeout = '30s'\n[payment.provider]\nlatency = '3s'\n[shutdown]\nreadiness_delay = '1500ms'\ngrace = '60s'\n";
+    let text = r#"
+        [payment]
+        timeout = "30s"
+        [payment.provider]
+        latency = "3s"
+        [shutdown]
+        readiness_delay = "1500ms"
+        grace = "60s"
+    "#;
     fs::write(&config, text).expect("the file can be written");
     let mut service =
         Process::start(&folder.path().join("data"), &["--config", config.to_str().expect("a UTF-8 path")]);

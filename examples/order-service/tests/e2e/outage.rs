@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use order_service::config::Settings;
-use order_service::payment::Behaviour;
+use order_service::payment::{Behaviour, Provider};
 use seawall_circuit_breaker::Config as BreakerConfig;
 
 use crate::support::{Exposition, ORDER_TOTAL, Shop, eventually, order_text, outage};
@@ -144,11 +144,9 @@ async fn half_of_all_payments_failing_loses_nothing() {
 
 #[tokio::test]
 async fn a_provider_that_is_not_there_is_an_outage() {
-    let shop = Shop::open_with(|settings| {
-        // A port of the discard service, which nobody runs.
-        settings.payment.url = Some("http://127.0.0.1:9".to_owned());
-    })
-    .await;
+    let provider = Provider::start(Behaviour::default()).await.expect("the provider starts");
+    provider.stop().await;
+    let shop = Shop::open_with(|settings| settings.payment.url = Some(provider.url().to_owned())).await;
     place_unpaid(&shop, 6).await;
     assert_eq!(shop.breaker().await["state"], "open");
     assert_eq!(shop.admin.get("/payment-provider").await.problem()["status"], 404);

@@ -57,8 +57,8 @@ impl Process {
 
     /// SIGTERM: the polite way.
     pub(crate) fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(sent.expect("kill runs").success(), "the signal cannot be sent");
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        assert!(sent.expect("a shell runs").success(), "the signal cannot be sent");
     }
 
     /// How it ended, if it did.
