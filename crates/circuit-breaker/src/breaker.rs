@@ -190,7 +190,8 @@ impl Breaker {
     pub(crate) fn admit(&self, now: &Now<'_>, reserving: bool) -> Result<Token, Open> {
         let gate = self.gate();
         if gate.is_judging() {
-            let started = if gate.is_timed() { now.get() } else { Timestamp::ZERO };
+            // A call whose start nobody knew is never slow, should durations come to matter while it runs.
+            let started = if gate.is_timed() { now.get() } else { Timestamp::NEVER };
             return Ok(Token::new(gate.generation(), Kind::Counted, started));
         }
         if let Err(refused) = self.refuses(gate, now) {
@@ -198,7 +199,7 @@ impl Breaker {
             return Err(refused);
         }
         if reserving {
-            return Ok(Token::new(gate.generation(), Kind::Reserved, Timestamp::ZERO));
+            return Ok(Token::new(gate.generation(), Kind::Reserved, Timestamp::NEVER));
         }
         self.admit_locked(now)
     }
@@ -320,7 +321,8 @@ impl Breaker {
                 Kind::Reserved => {}
                 Kind::Uncounted => locked.note(&ending, error),
                 Kind::Counted | Kind::Probe if token.generation() != locked.machine.generation() => {
-                    locked.totals.stale += 1;
+                    // A call that never started did not end late.
+                    locked.totals.stale += u64::from(!matches!(ending, Ending::Cancelled));
                 }
                 Kind::Counted | Kind::Probe => {
                     locked.note(&ending, error);

@@ -108,6 +108,11 @@ impl Window {
         self
     }
 
+    /// Whether both hold the same calls, whatever their minimum.
+    pub(crate) fn has_shape_of(self, other: Self) -> bool {
+        self.minimum_calls(1) == other.minimum_calls(1)
+    }
+
     /// The same with another number of buckets. Changes nothing for a count of calls.
     #[must_use]
     pub const fn buckets(mut self, number: u32) -> Self {

@@ -93,8 +93,9 @@ impl RateRule {
         self.whole >= self.minimum && self.threshold.is_reached_by(self.part, self.whole)
     }
 
-    /// Whether successes alone could meet it, by completing the minimum. Beyond the minimum a success only lowers the rate.
+    /// Whether successes alone could meet it: by completing the minimum, or because time took successes away, so that it is
+    /// met by what is left. Beyond that a success only lowers the rate.
     pub(crate) fn can_be_met_by_successes(&self) -> bool {
-        self.whole < self.minimum && self.threshold.is_reached_by(self.part, self.minimum)
+        self.threshold.is_reached_by(self.part, self.minimum.max(self.whole + 1))
     }
 }

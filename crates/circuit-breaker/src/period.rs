@@ -24,10 +24,11 @@ impl RecentFailures {
         self.at.push_back(now);
     }
 
-    /// Whether as many failures as the limit lie within the period before `now`.
+    /// Whether as many failures as the limit lie within the period before `now`; before the last of them, should the clock
+    /// have stepped back.
     pub(crate) fn is_full(&self, now: Timestamp) -> bool {
-        self.at.len() == self.limit
-            && self.at.front().is_some_and(|oldest| now.saturating_duration_since(*oldest) < self.period)
+        let (Some(oldest), Some(newest)) = (self.at.front(), self.at.back()) else { return false };
+        self.at.len() == self.limit && now.max(*newest).saturating_duration_since(*oldest) < self.period
     }
 
     pub(crate) fn clear(&mut self) {

@@ -13,7 +13,8 @@ use crate::window::Mark;
 /// decision is settled at the latest with the last permit.
 pub(crate) struct Probes {
     permits: u64,
-    left: u64,
+    /// Calls that are running. They may be more than the permits, if a smaller configuration came meanwhile.
+    out: u64,
     give_up: Timestamp,
     figures: Figures,
     /// Calls that count towards closing: they succeeded and were not slow.
@@ -32,7 +33,7 @@ impl Probes {
     pub(crate) fn new(probing: &Probing, now: Timestamp) -> Self {
         Self {
             permits: probing.probes,
-            left: probing.probes,
+            out: 0,
             give_up: give_up(probing.max, now),
             figures: Figures::default(),
             good: 0,
@@ -40,7 +41,7 @@ impl Probes {
     }
 
     pub(crate) const fn left(&self) -> u64 {
-        self.left
+        self.permits.saturating_sub(self.figures.calls + self.out)
     }
 
     pub(crate) const fn give_up(&self) -> Timestamp {
@@ -52,29 +53,22 @@ impl Probes {
     }
 
     pub(crate) const fn take(&mut self) -> bool {
-        let free = self.left > 0;
-        self.left -= free as u64;
+        let free = self.left() > 0;
+        self.out += free as u64;
         free
     }
 
     pub(crate) fn settle(&mut self, call: Call, settings: &Settings) -> Verdict {
+        self.out = self.out.saturating_sub(1);
         match call {
             Call::Judged { failed, slow } => {
                 self.figures.mark(Mark { failed, slow, abandoned: false });
                 self.good += u64::from(!failed && !slow);
             }
-            Call::Abandoned => {
-                self.figures.mark(Mark { abandoned: true, ..Mark::default() });
-                self.give_back();
-            }
-            Call::Void => self.give_back(),
+            Call::Abandoned => self.figures.mark(Mark { abandoned: true, ..Mark::default() }),
+            Call::Void => {}
         }
         self.verdict(settings)
-    }
-
-    fn give_back(&mut self) {
-        // A smaller configuration may have taken the permit away meanwhile.
-        self.left = (self.left + 1).min(self.permits.saturating_sub(self.figures.calls));
     }
 
     fn verdict(&self, settings: &Settings) -> Verdict {
@@ -112,9 +106,7 @@ impl Probes {
     /// Takes over another number of permits and another time, counted from the beginning; who is out stays out.
     pub(crate) fn resize(&mut self, since: Timestamp, settings: &Settings) -> Verdict {
         let probing = &settings.half_open;
-        let taken = self.permits - self.left;
         self.permits = probing.probes;
-        self.left = self.permits.saturating_sub(taken);
         self.give_up = give_up(probing.max, since);
         self.verdict(settings)
     }

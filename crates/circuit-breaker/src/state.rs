@@ -163,7 +163,8 @@ impl Machine {
             generation: self.generation,
             state: self.state(),
             cause,
-            watched: judging && self.rules().any(|(_, rule)| rule.can_be_met_by_successes()),
+            watched: judging
+                && self.rules().any(|(cause, rule)| rule.can_be_met_by_successes() && !self.told.contains(&cause)),
             timed: self.settings.slow.is_some(),
             refuse_until,
             bucket_end: match &self.window {
@@ -229,6 +230,7 @@ impl Machine {
         self.tick(now, events);
         let call = self.judge(ending, took);
         match &mut self.phase {
+            Phase::Closed | Phase::MetricsOnly if matches!(call, Call::Void) => {}
             Phase::Closed | Phase::MetricsOnly => {
                 self.count(call, now);
                 self.evaluate(now, hint(ending), events);
@@ -312,28 +314,28 @@ impl Machine {
         [failures, slow, abandoned].into_iter().flatten()
     }
 
-    /// The first rule that is met.
+    /// The first rule that is met and was not told of yet.
     fn met(&self, now: Timestamp) -> Option<Cause> {
-        if let Some(limit) = self.settings.consecutive_failures {
-            if self.failures_in_a_row >= limit {
-                return Some(Cause::ConsecutiveFailures);
-            }
-            // Without a window, a run in which nothing but abandoned calls was seen is the abandoned rate of one.
-            if self.window.is_none() && self.abandoned_in_a_row >= limit {
-                return Some(Cause::AbandonedRate);
-            }
-        }
-        if self.recent.as_ref().is_some_and(|recent| recent.is_full(now)) {
-            return Some(Cause::FailuresInPeriod);
-        }
-        self.rules().find_map(|(cause, rule)| rule.is_met().then_some(cause))
+        let consecutive = self.settings.consecutive_failures.is_some_and(|limit| self.failures_in_a_row >= limit);
+        // Without a window, a run in which nothing but abandoned calls was seen is the abandoned rate of one.
+        let abandoned = self.window.is_none()
+            && self.settings.consecutive_failures.is_some_and(|limit| self.abandoned_in_a_row >= limit);
+        let in_period = self.recent.as_ref().is_some_and(|recent| recent.is_full(now));
+        let by_number = [
+            (Cause::ConsecutiveFailures, consecutive),
+            (Cause::AbandonedRate, abandoned),
+            (Cause::FailuresInPeriod, in_period),
+        ];
+        let by_rate = self.rules().map(|(cause, rule)| (cause, rule.is_met()));
+        let mut met = by_number.into_iter().chain(by_rate).filter(|(cause, met)| *met && !self.told.contains(cause));
+        met.next().map(|(cause, _)| cause)
     }
 
     fn evaluate(&mut self, now: Timestamp, hint: Option<Duration>, events: &mut Events) {
-        let Some(cause) = self.met(now) else { return };
-        if matches!(self.phase, Phase::Closed) {
-            self.open(now, cause, hint, events);
-        } else if !self.told.contains(&cause) {
+        while let Some(cause) = self.met(now) {
+            if matches!(self.phase, Phase::Closed) {
+                return self.open(now, cause, hint, events);
+            }
             self.told.push(cause);
             events.push(self.event(State::MetricsOnly, cause, self.figures(), now));
         }
@@ -451,20 +453,20 @@ impl Machine {
             State::ForcedOpen => Phase::ForcedOpen,
             _ => Phase::MetricsOnly,
         };
-        let figures = if matches!(phase, Phase::ForcedOpen) {
-            figures
-        } else {
-            self.forget(now);
-            Figures::default()
-        };
+        let forgets = !matches!(phase, Phase::ForcedOpen);
         self.change(phase, figures, now, Cause::Manual, events);
+        if forgets {
+            self.forget(now);
+            self.frozen = Figures::default();
+        }
     }
 
-    /// Takes over new settings and keeps the state, what was counted, and the probes that are out.
+    /// Takes over new settings and keeps the state, what was counted, and the probes that are out. The new rules are applied
+    /// at once.
     pub(crate) fn reconfigure(&mut self, settings: Settings, now: Timestamp, events: &mut Events) {
         self.tick(now, events);
         self.window = match (self.window.take(), settings.window) {
-            (Some(old), Some(new)) if self.settings.window == Some(new) => Some(old),
+            (Some(old), Some(new)) if self.settings.window.is_some_and(|window| window.has_shape_of(new)) => Some(old),
             (Some(old), Some(new)) if old.figures() != Figures::default() => Some(old.resized(new, now)),
             (_, new) => new.map(|new| RateWindow::new(new, now)),
         };
@@ -476,6 +478,9 @@ impl Machine {
         if let Phase::HalfOpen { probes, .. } = &mut self.phase {
             let verdict = probes.resize(self.since, &self.settings);
             self.conclude(verdict, now, None, events);
+        } else if self.is_judging() {
+            // What was counted may meet a rule that is stricter now.
+            self.evaluate(now, None, events);
         }
     }
 }
