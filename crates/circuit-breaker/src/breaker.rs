@@ -1,8 +1,9 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use seawall_core::stripe::{self, Striped, Tag, TaggedTally, Tally};
+use seawall_core::stripe::{self, Counted, Striped, Tag, TaggedTally, Tally};
 use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::{Clock, Now, Timestamp};
@@ -67,9 +68,7 @@ pub struct Breaker {
 #[derive(Debug, Default)]
 struct Counts {
     /// Successes of the generation that the window has to know of.
-    window: TaggedTally,
-    /// All successes that were settled without the lock.
-    successes: Tally,
+    successes: TaggedTally,
     refused: Tally,
 }
 
@@ -99,6 +98,9 @@ pub(crate) struct Totals {
 }
 
 impl Breaker {
+    /// So many successes under one tag are a reason for a new one, long before a lane is full.
+    const MANY: u64 = 1 << 38;
+
     pub(crate) fn from_settings(settings: Settings, clock: Clock, lanes: usize) -> Self {
         let mut seed = RandomState::new().build_hasher();
         seed.write_u8(0);
@@ -131,14 +133,15 @@ impl Breaker {
     fn locked<R>(&self, work: impl FnOnce(&mut Locked, &mut Events) -> R) -> R {
         let mut events = Events::new();
         let mut locked = self.locked.lock();
-        let counted = self.sum(|lane| lane.window.get(locked.tag));
+        let counted = self.sum(|lane| lane.successes.get(locked.tag));
         let news = counted - locked.absorbed;
         locked.absorbed = counted;
+        locked.totals.successes += news;
         locked.machine.absorb(news);
         let generation = locked.machine.generation();
         let result = work(&mut locked, &mut events);
         let moved = locked.machine.generation() != generation;
-        if moved || counted >= TaggedTally::HIGH {
+        if moved || counted >= Self::MANY {
             // From here on, what is counted under the old tag is too late.
             locked.tag = locked.tag.next();
             locked.absorbed = 0;
@@ -214,19 +217,19 @@ impl Breaker {
         let retry_after = if until == Timestamp::NEVER {
             None
         } else {
-            let now = now.get();
-            if now >= until {
+            let left = until.as_nanos().saturating_sub(now.get().as_nanos());
+            if left == 0 {
                 return Ok(());
             }
-            Some(until.saturating_duration_since(now))
+            NonZeroU64::new(left)
         };
         Err(self.refusal(gate.state(), retry_after))
     }
 
     #[inline]
-    fn refusal(&self, state: State, retry_after: Option<Duration>) -> Open {
+    fn refusal(&self, state: State, retry_after: Option<NonZeroU64>) -> Open {
         #[expect(clippy::cast_possible_truncation, reason = "it was stored as a place in the list")]
-        let cause = Cause::ALL[self.cause.load(Ordering::Relaxed) as usize % Cause::ALL.len()];
+        let cause = Cause::ALL[(self.cause.load(Ordering::Relaxed) as usize).min(Cause::ALL.len() - 1)];
         Open::new(self.name, state, cause, retry_after)
     }
 
@@ -235,13 +238,15 @@ impl Breaker {
         let at = now.get();
         let admitted = self.locked(|locked, events| {
             let grant = locked.machine.admit(at, events);
-            let (generation, view) = (locked.machine.generation(), locked.machine.view());
+            let generation = Gate::generation_bits(locked.machine.generation());
+            let view = locked.machine.view();
             grant.map(|grant| Token::new(generation, grant.into(), at)).ok_or(view)
         });
         admitted.map_err(|view| {
             self.lanes.lane().count(|lane| &lane.refused);
             let until = view.refuse_until;
-            let retry_after = (until != Timestamp::NEVER).then(|| until.saturating_duration_since(at));
+            let left = until.as_nanos().saturating_sub(at.as_nanos());
+            let retry_after = if until == Timestamp::NEVER { None } else { NonZeroU64::new(left) };
             Open::new(self.name, view.state, view.cause, retry_after)
         })
     }
@@ -271,7 +276,7 @@ impl Breaker {
                     self.settle_locked(token, ending, now);
                 }
             }
-            // Only a probe holds something.
+            // Only a probe holds something to give back.
             Ending::Cancelled if token.kind() != Kind::Probe => {}
             _ => self.settle_locked(token, ending, now),
         }
@@ -281,26 +286,30 @@ impl Breaker {
     #[inline]
     fn count_success(&self, token: Token, now: &Now<'_>) -> bool {
         let gate = self.gate();
-        if !token.is_counted_in(gate.generation()) || gate.is_watched() || !self.is_plain(gate, token, now) {
+        if !token.is_counted_in(gate.generation()) || gate.is_watched() {
             return false;
         }
-        let lane = self.lanes.lane();
-        lane.count(|lane| &lane.successes);
-        let counted = lane.count_tagged(|lane| &lane.window, gate.tag());
-        if counted >= TaggedTally::HIGH {
-            self.locked(|_, _| ());
+        if gate.asks_the_time() && !self.is_plain(gate, token, now) {
+            return false;
         }
-        true
+        match self.lanes.lane().count_tagged(|lane| &lane.successes, gate.tag()) {
+            Counted::Plainly => true,
+            Counted::NearlyFull => self.begin_new_count(),
+            Counted::TooLate => false,
+        }
     }
 
-    /// Whether a success is neither slow nor the first of a new time bucket. Reads the time only if that matters.
+    #[cold]
+    #[inline(never)]
+    fn begin_new_count(&self) -> bool {
+        self.locked(|_, _| true)
+    }
+
+    /// Whether a success is neither slow nor the first of a new time bucket.
     #[inline]
     fn is_plain(&self, gate: Gate, token: Token, now: &Now<'_>) -> bool {
-        let bucket_end = Timestamp::from_nanos(self.bucket_end.load(Ordering::Relaxed));
-        if bucket_end == Timestamp::NEVER && !gate.is_timed() {
-            return true;
-        }
         let now = now.get();
+        let bucket_end = Timestamp::from_nanos(self.bucket_end.load(Ordering::Relaxed));
         now < bucket_end && (!gate.is_timed() || !self.is_slow(token, now))
     }
 
@@ -316,11 +325,12 @@ impl Breaker {
         self.locked(|locked, events| {
             // Time may end the generation before the call does.
             locked.machine.tick(at, events);
+            let generation = Gate::generation_bits(locked.machine.generation());
             match token.kind() {
                 // It never became a call.
                 Kind::Reserved => {}
                 Kind::Uncounted => locked.note(&ending, error),
-                Kind::Counted | Kind::Probe if token.generation() != locked.machine.generation() => {
+                Kind::Counted | Kind::Probe if token.generation() != generation => {
                     // A call that never started did not end late.
                     locked.totals.stale += u64::from(!matches!(ending, Ending::Cancelled));
                 }
@@ -425,7 +435,6 @@ impl Breaker {
         self.locked(|locked, events| {
             locked.machine.tick(now, events);
             let mut totals = locked.totals;
-            totals.successes += self.sum(|lane| lane.successes.get());
             totals.refused = self.sum(|lane| lane.refused.get());
             let refused_in_state = if events.is_empty() { totals.refused - locked.refused_before } else { 0 };
             let last_error = locked.last_error.as_ref().map(|text| text.as_str().to_owned());

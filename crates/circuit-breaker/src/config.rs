@@ -207,8 +207,8 @@ impl Default for OpenInterval {
 pub struct HalfOpen {
     /// How many calls may try the dependency: 1 to 1 000 000.
     pub probes: u32,
-    /// How many of them must succeed, and not be slow: 1 to `probes`. The circuit closes or opens as soon as that is
-    /// settled. Without it the rates decide, over the probes as their window; without rates all must succeed.
+    /// How many of them must succeed, and not be slow: 1 to `probes`. Without it the rates decide, over the probes as their
+    /// window; without rates all must succeed.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub successes: Option<u32>,
     /// How long it may take to decide. Without it, probes that hang keep the circuit half-open.
@@ -216,12 +216,21 @@ pub struct HalfOpen {
     pub max: Option<Duration>,
     /// What happens then.
     pub after_max: Undecided,
+    /// Whether all probes must have ended before they decide. Otherwise the circuit closes or opens as soon as it is
+    /// settled, and probes that are still out cannot change it.
+    pub wait_for_all: bool,
 }
 
 impl Default for HalfOpen {
-    /// Two of three successes close; 30 seconds to decide.
+    /// Two of three successes close, as soon as that is settled; 30 seconds to decide.
     fn default() -> Self {
-        Self { probes: 3, successes: Some(2), max: Some(Duration::from_secs(30)), after_max: Undecided::Open }
+        Self {
+            probes: 3,
+            successes: Some(2),
+            max: Some(Duration::from_secs(30)),
+            after_max: Undecided::Open,
+            wait_for_all: false,
+        }
     }
 }
 

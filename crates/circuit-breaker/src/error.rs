@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use seawall_core::{Kind, Name, Rejection};
@@ -18,12 +19,13 @@ pub struct Open {
     name: Name,
     state: State,
     cause: Cause,
-    retry_after: Option<Duration>,
+    /// In nanoseconds, because making a duration of them costs a division.
+    retry_after: Option<NonZeroU64>,
 }
 
 impl Open {
     #[inline]
-    pub(crate) const fn new(name: Name, state: State, cause: Cause, retry_after: Option<Duration>) -> Self {
+    pub(crate) const fn new(name: Name, state: State, cause: Cause, retry_after: Option<NonZeroU64>) -> Self {
         Self { name, state, cause, retry_after }
     }
 
@@ -45,7 +47,10 @@ impl Open {
     /// When the dependency will be tried again, or, in half-open, by when it is decided. `None` if no time brings that: the
     /// circuit was opened by hand, or probes may take any time.
     pub const fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        match self.retry_after {
+            Some(nanos) => Some(Duration::from_nanos(nanos.get())),
+            None => None,
+        }
     }
 }
 
@@ -66,7 +71,7 @@ impl From<Open> for Rejection {
             _ => &OPEN,
         };
         let rejection = Self::new(kind, open.name);
-        match open.retry_after {
+        match open.retry_after() {
             Some(after) => rejection.after(after),
             None => rejection,
         }

@@ -6,25 +6,45 @@ use crate::state::View;
 /// What a call needs to know to be admitted or settled, in one word that is read far more often than written.
 ///
 /// ```text
-/// 63        32 31       8 7      5   4      3        2      0
-/// [generation][  tag     ][ state ][watched][timed][ unused ]
+/// 63     40 39 38         8 7     5    4       3       2       1
+/// [ tag   ][0][ generation ][state][judging][watched][timed][dated]
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gate(u64);
 
 impl Gate {
-    const WATCHED: u64 = 1 << 4;
-    const TIMED: u64 = 1 << 3;
+    const GENERATION: u64 = 0x7fff_ffff << 8;
+    const STATE_SHIFT: u32 = 5;
+    /// Calls pass and are judged by the window.
+    const JUDGING: u64 = 1 << 4;
+    /// Successes must come through the lock.
+    const WATCHED: u64 = 1 << 3;
+    /// The durations of calls matter.
+    const TIMED: u64 = 1 << 2;
+    /// The time of a success matters.
+    const DATED: u64 = 1 << 1;
 
     pub(crate) const fn new(view: &View, tag: Tag) -> Self {
-        let mut word = ((view.generation as u64) << 32) | ((tag.bits() as u64) << 8) | ((view.state as u64) << 5);
+        let mut word = tag.bits() | Self::generation_bits(view.generation) | ((view.state as u64) << Self::STATE_SHIFT);
+        if matches!(view.state, State::Closed | State::MetricsOnly) {
+            word |= Self::JUDGING;
+        }
         if view.watched {
             word |= Self::WATCHED;
         }
         if view.timed {
             word |= Self::TIMED;
         }
+        if view.dated {
+            word |= Self::DATED;
+        }
         Self(word)
+    }
+
+    /// A generation where the gate, and every token, keeps it. It wraps at 2^31.
+    #[inline]
+    pub(crate) const fn generation_bits(generation: u32) -> u64 {
+        ((generation as u64) << 8) & Self::GENERATION
     }
 
     #[inline]
@@ -37,38 +57,41 @@ impl Gate {
         self.0
     }
 
+    /// The generation, in its place.
     #[inline]
-    pub(crate) const fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
+    pub(crate) const fn generation(self) -> u64 {
+        self.0 & Self::GENERATION
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "a tag keeps only its own bits")]
     pub(crate) const fn tag(self) -> Tag {
-        Tag::from_bits((self.0 >> 8) as u32)
+        Tag::of(self.0)
     }
 
-    /// Successes must come through the lock.
+    #[inline]
+    pub(crate) const fn is_judging(self) -> bool {
+        self.0 & Self::JUDGING != 0
+    }
+
     #[inline]
     pub(crate) const fn is_watched(self) -> bool {
         self.0 & Self::WATCHED != 0
     }
 
-    /// The durations of calls matter.
     #[inline]
     pub(crate) const fn is_timed(self) -> bool {
         self.0 & Self::TIMED != 0
     }
 
+    /// A success needs the time.
     #[inline]
-    pub(crate) const fn state(self) -> State {
-        State::ALL[((self.0 >> 5) & 7) as usize % State::ALL.len()]
+    pub(crate) const fn asks_the_time(self) -> bool {
+        self.0 & (Self::TIMED | Self::DATED) != 0
     }
 
-    /// Calls pass and are counted without the lock.
     #[inline]
-    pub(crate) const fn is_judging(self) -> bool {
-        let state = (self.0 >> 5) & 7;
-        state == State::Closed as u64 || state == State::MetricsOnly as u64
+    pub(crate) const fn state(self) -> State {
+        let place = ((self.0 >> Self::STATE_SHIFT) & 7) as usize;
+        if place < State::ALL.len() { State::ALL[place] } else { State::Closed }
     }
 }

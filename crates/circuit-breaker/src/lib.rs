@@ -10,6 +10,7 @@ mod gate;
 mod metrics;
 mod period;
 mod policy;
+mod preset;
 mod probes;
 mod random;
 mod settings;

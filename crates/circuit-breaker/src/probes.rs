@@ -80,6 +80,9 @@ impl Probes {
             return Verdict::Fails;
         }
         let open = self.permits.saturating_sub(calls);
+        if settings.half_open.wait_for_all && open > 0 {
+            return Verdict::Undecided;
+        }
         match settings.half_open.decided_by {
             DecidedBy::Successes(needed) if self.good >= needed => Verdict::Works,
             DecidedBy::Successes(needed) if self.good + open < needed => Verdict::Fails,

@@ -51,6 +51,7 @@ pub(crate) struct Probing {
     pub(crate) decided_by: DecidedBy,
     pub(crate) max: Option<Duration>,
     pub(crate) after_max: Undecided,
+    pub(crate) wait_for_all: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -161,7 +162,8 @@ fn probing(half_open: HalfOpen, rated: bool) -> Result<Probing, ConfigError> {
         None => DecidedBy::Successes(u64::from(probes)),
     };
     let max = half_open.max.map(|max| duration("half_open.max", max)).transpose()?;
-    Ok(Probing { probes: u64::from(probes), decided_by, max, after_max: half_open.after_max })
+    let HalfOpen { after_max, wait_for_all, .. } = half_open;
+    Ok(Probing { probes: u64::from(probes), decided_by, max, after_max, wait_for_all })
 }
 
 fn ratio(field: &'static str, value: f64) -> Result<Ratio, ConfigError> {

@@ -79,11 +79,7 @@ impl Snapshot {
     ) -> Self {
         let view = machine.view();
         let figures = machine.figures();
-        let minimum = machine.settings().minimum_calls;
-        let minimum = match view.state {
-            State::HalfOpen => minimum.min(machine.settings().half_open.probes),
-            _ => minimum,
-        };
+        let minimum = machine.minimum_calls();
         let waits = !matches!(view.refuse_until, Timestamp::ZERO | Timestamp::NEVER);
         Self {
             name,

@@ -40,6 +40,8 @@ pub(crate) struct Machine {
     opened_before: u32,
     /// What the window, or the probes, had counted when the last generation ended.
     frozen: Figures,
+    /// How many calls a rate of those needed.
+    frozen_minimum: u64,
     /// The rules whose being met was told in this generation of metrics-only.
     told: Vec<Cause>,
     random: Random,
@@ -78,6 +80,8 @@ pub(crate) struct View {
     pub(crate) watched: bool,
     /// The durations of calls matter.
     pub(crate) timed: bool,
+    /// The times of successes matter.
+    pub(crate) dated: bool,
     /// Until then every call is refused: `ZERO` if none is, `NEVER` if all are.
     pub(crate) refuse_until: Timestamp,
     /// From then on the next success must come through the lock.
@@ -96,6 +100,7 @@ impl Machine {
             abandoned_in_a_row: 0,
             opened_before: 0,
             frozen: Figures::default(),
+            frozen_minimum: 0,
             told: Vec::new(),
             random: Random::new(seed),
             settings,
@@ -142,6 +147,15 @@ impl Machine {
         }
     }
 
+    /// How many calls there must be among the figures before a rate counts.
+    pub(crate) fn minimum_calls(&self) -> u64 {
+        match &self.phase {
+            Phase::Closed | Phase::MetricsOnly => self.settings.minimum_calls,
+            Phase::HalfOpen { .. } => self.settings.minimum_calls.min(self.settings.half_open.probes),
+            _ => self.frozen_minimum,
+        }
+    }
+
     /// How many probes may still start.
     pub(crate) const fn probes_left(&self) -> Option<u64> {
         match &self.phase {
@@ -159,6 +173,10 @@ impl Machine {
             Phase::Closed | Phase::MetricsOnly | Phase::Disabled => (Cause::Manual, Timestamp::ZERO),
         };
         let judging = self.is_judging();
+        let bucket_end = match &self.window {
+            Some(window) if judging => window.bucket_end(),
+            _ => Timestamp::NEVER,
+        };
         View {
             generation: self.generation,
             state: self.state(),
@@ -167,10 +185,8 @@ impl Machine {
                 && self.rules().any(|(cause, rule)| rule.can_be_met_by_successes() && !self.told.contains(&cause)),
             timed: self.settings.slow.is_some(),
             refuse_until,
-            bucket_end: match &self.window {
-                Some(window) if judging => window.bucket_end(),
-                _ => Timestamp::NEVER,
-            },
+            dated: bucket_end != Timestamp::NEVER,
+            bucket_end,
         }
     }
 
@@ -395,6 +411,7 @@ impl Machine {
     /// Begins a generation. A change into the same state begins one too, but is not told.
     fn change(&mut self, phase: Phase, figures: Figures, now: Timestamp, cause: Cause, events: &mut Events) {
         let from = self.state();
+        self.frozen_minimum = self.minimum_calls();
         self.phase = phase;
         self.since = now;
         self.frozen = figures;

@@ -9,7 +9,7 @@ use crate::state::Grant;
 /// Two whole words, because reading a word that was written in parts stalls the processor.
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
-    /// The generation in the upper half, the kind in the lower.
+    /// The generation where the gate has it, and the kind below.
     word: NonZeroU64,
     started: Timestamp,
 }
@@ -38,20 +38,22 @@ impl From<Grant> for Kind {
 }
 
 impl Token {
+    /// A token of a gate's generation, as it has it.
     #[inline]
-    pub(crate) const fn new(generation: u32, kind: Kind, started: Timestamp) -> Self {
+    pub(crate) const fn new(generation: u64, kind: Kind, started: Timestamp) -> Self {
         Self { word: Self::word(generation, kind), started }
     }
 
     #[inline]
-    const fn word(generation: u32, kind: Kind) -> NonZeroU64 {
+    const fn word(generation: u64, kind: Kind) -> NonZeroU64 {
         // A kind is never zero, so neither is the word.
-        NonZeroU64::MIN.saturating_add((((generation as u64) << 32) | kind as u64) - 1)
+        NonZeroU64::MIN.saturating_add((generation | kind as u64) - 1)
     }
 
+    /// The generation, where a gate has it.
     #[inline]
-    pub(crate) const fn generation(self) -> u32 {
-        (self.word.get() >> 32) as u32
+    pub(crate) const fn generation(self) -> u64 {
+        self.word.get() & !0xff
     }
 
     #[inline]
@@ -66,7 +68,7 @@ impl Token {
 
     /// Whether its call is to be judged with the window of `generation`.
     #[inline]
-    pub(crate) const fn is_counted_in(self, generation: u32) -> bool {
+    pub(crate) const fn is_counted_in(self, generation: u64) -> bool {
         self.word.get() == Self::word(generation, Kind::Counted).get()
     }
 

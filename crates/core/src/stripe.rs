@@ -21,10 +21,10 @@ const MOST_SEATS: usize = 64;
 
 /// How many lanes of their own threads can have: two for each processor, at least 4 and at most 64.
 pub fn seats() -> usize {
+    static SEATS: OnceLock<usize> = OnceLock::new();
     if cfg!(seawall_loom) {
         return 2;
     }
-    static SEATS: OnceLock<usize> = OnceLock::new();
     *SEATS.get_or_init(|| {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         (processors * 2).next_power_of_two().clamp(4, MOST_SEATS)
@@ -183,58 +183,84 @@ impl<'a, T> Lane<'a, T> {
         }
     }
 
-    /// Adds one, under `tag`, to the count that `part` picks from the lane. Returns the count after it.
+    /// Adds one, under `tag`, to the count that `part` picks from the lane.
     #[inline]
-    pub fn count_tagged(&self, part: impl FnOnce(&'a T) -> &'a TaggedTally, tag: Tag) -> u64 {
+    pub fn count_tagged(&self, part: impl FnOnce(&'a T) -> &'a TaggedTally, tag: Tag) -> Counted {
         let word = &part(self.value).0;
-        let mut old = word.load(Ordering::Relaxed);
         if self.exclusive {
-            let new = TaggedTally::after(old, tag);
-            word.store(new, Ordering::Release);
-            return new & TaggedTally::COUNT;
+            let old = word.load(Ordering::Relaxed);
+            if TaggedTally::is_plain(old, tag) {
+                word.store(old + 1, Ordering::Release);
+                return Counted::Plainly;
+            }
         }
+        self.count_tagged_slowly(word, tag)
+    }
+
+    /// The first count under a tag, a count that came too late, a count that is nearly full, or one in the shared lane.
+    #[inline(never)]
+    fn count_tagged_slowly(&self, word: &AtomicU64, tag: Tag) -> Counted {
+        let mut old = word.load(Ordering::Relaxed);
         loop {
-            let new = TaggedTally::after(old, tag);
+            let (new, counted) = TaggedTally::after(old, tag);
+            if self.exclusive {
+                word.store(new, Ordering::Release);
+                return counted;
+            }
             match word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return new & TaggedTally::COUNT,
+                Ok(_) => return counted,
                 Err(found) => old = found,
             }
         }
     }
 }
 
+/// What became of a count under a [`Tag`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// It counts.
+    Plainly,
+    /// It counts, and the lane is half full: a new tag should begin.
+    NearlyFull,
+    /// A later tag has begun: it counts nowhere.
+    TooLate,
+}
+
 /// Names one period of counting. Tags follow each other and wrap; of two that are less than 2^23 periods apart, the later
 /// one is known.
+///
+/// It is kept in the bits of a word in which a [`TaggedTally`] keeps it too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tag(u32);
+pub struct Tag(u64);
 
 impl Tag {
-    /// How many bits a tag has.
+    /// How many bits a tag has: the highest of a word.
     pub const BITS: u32 = 24;
-    const MASK: u32 = (1 << Self::BITS) - 1;
+    /// Where they are.
+    pub const MASK: u64 = !0 << (u64::BITS - Self::BITS);
+    const ONE: u64 = 1 << (u64::BITS - Self::BITS);
 
-    /// The tag of these bits; higher ones are dropped.
+    /// The tag in the highest bits of `word`.
     #[inline]
-    pub const fn from_bits(bits: u32) -> Self {
-        Self(bits & Self::MASK)
+    pub const fn of(word: u64) -> Self {
+        Self(word & Self::MASK)
     }
 
-    /// The tag as bits.
+    /// The tag as the highest bits of a word.
     #[inline]
-    pub const fn bits(self) -> u32 {
+    pub const fn bits(self) -> u64 {
         self.0
     }
 
     /// The tag of the next period.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self::from_bits(self.0.wrapping_add(1))
+        Self(self.0.wrapping_add(Self::ONE))
     }
 
-    #[inline]
     const fn is_before(self, other: Self) -> bool {
-        let ahead = other.0.wrapping_sub(self.0) & Self::MASK;
-        ahead != 0 && ahead < 1 << (Self::BITS - 1)
+        let ahead = other.0.wrapping_sub(self.0);
+        ahead != 0 && ahead < 1 << (u64::BITS - 1)
     }
 }
 
@@ -248,31 +274,31 @@ pub struct TaggedTally(AtomicU64);
 impl TaggedTally {
     const COUNT_BITS: u32 = u64::BITS - Tag::BITS;
     const COUNT: u64 = (1 << Self::COUNT_BITS) - 1;
-    /// A count that shows that a new period should be begun before the count is full.
-    pub const HIGH: u64 = 1 << (Self::COUNT_BITS - 1);
 
     /// The count under `tag`.
     pub fn get(&self, tag: Tag) -> u64 {
         let word = self.0.load(Ordering::Acquire);
-        if Self::tag(word) == tag { word & Self::COUNT } else { 0 }
+        if Tag::of(word) == tag { word & Self::COUNT } else { 0 }
     }
 
+    /// Whether one can simply be added: the tag is the same and the count less than half full.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the shift leaves the bits of a tag")]
-    const fn tag(word: u64) -> Tag {
-        Tag((word >> Self::COUNT_BITS) as u32)
+    const fn is_plain(old: u64, tag: Tag) -> bool {
+        (old ^ tag.0) >> (Self::COUNT_BITS - 1) == 0
     }
 
-    #[inline]
-    const fn after(old: u64, tag: Tag) -> u64 {
-        let last = Self::tag(old);
-        if last.0 == tag.0 {
+    const fn after(old: u64, tag: Tag) -> (u64, Counted) {
+        let last = Tag::of(old);
+        if Self::is_plain(old, tag) {
+            (old + 1, Counted::Plainly)
+        } else if last.0 == tag.0 {
             // A full count stays full: it must not run into the tag.
-            if old & Self::COUNT == Self::COUNT { old } else { old + 1 }
+            let full = old & Self::COUNT == Self::COUNT;
+            (if full { old } else { old + 1 }, Counted::NearlyFull)
         } else if last.is_before(tag) {
-            ((tag.0 as u64) << Self::COUNT_BITS) | 1
+            (tag.0 | 1, Counted::Plainly)
         } else {
-            old
+            (old, Counted::TooLate)
         }
     }
 }
@@ -282,6 +308,10 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
     use std::sync::{Arc, Barrier};
+
+    const fn tag(number: u64) -> Tag {
+        Tag::of(number << TaggedTally::COUNT_BITS)
+    }
 
     #[derive(Default)]
     struct Lanes {
@@ -315,7 +345,7 @@ mod tests {
     #[test]
     fn nothing_is_lost_whoever_counts() {
         let lanes = Arc::new(Striped::<Lanes>::new(2));
-        let tag = Tag::from_bits(5);
+        let tag = tag(5);
         std::thread::scope(|scope| {
             for _ in 0..6 {
                 scope.spawn(|| {
@@ -333,25 +363,28 @@ mod tests {
     #[test]
     fn a_count_belongs_to_its_tag_alone() {
         let lanes = Striped::<Lanes>::new(4);
-        let (old, new) = (Tag::from_bits(u32::MAX), Tag::from_bits(u32::MAX).next());
+        let (old, new) = (Tag::of(u64::MAX), Tag::of(u64::MAX).next());
         let count = |tag| lanes.lane().count_tagged(|lane| &lane.tagged, tag);
         let sum = |tag| lanes.iter().map(|lane| lane.tagged.get(tag)).sum::<u64>();
         // Far along, so that the next tag is the one that wraps.
         (1..4).for_each(|quarter| {
-            count(Tag::from_bits(quarter << (Tag::BITS - 2)));
+            count(Tag::of(quarter << (u64::BITS - 2)));
         });
         count(old);
         count(old);
         assert_eq!((sum(old), sum(new)), (2, 0));
         count(new);
         assert_eq!(sum(new), 1);
-        count(old);
+        assert_eq!(count(old), Counted::TooLate);
         assert_eq!((sum(old), sum(new)), (0, 1), "a late count of the old period changed the new one");
     }
 
     #[test]
     fn a_full_count_does_not_run_into_its_tag() {
-        let full = (3 << TaggedTally::COUNT_BITS) | TaggedTally::COUNT;
-        assert_eq!(TaggedTally::after(full, Tag(3)), full);
+        let full = tag(3).bits() | TaggedTally::COUNT;
+        assert_eq!(TaggedTally::after(full, tag(3)), (full, Counted::NearlyFull));
+        let half = tag(3).bits() | (TaggedTally::COUNT / 2);
+        assert_eq!(TaggedTally::after(half, tag(3)), (half + 1, Counted::Plainly));
+        assert_eq!(TaggedTally::after(half + 1, tag(3)), (half + 2, Counted::NearlyFull));
     }
 }

@@ -36,7 +36,7 @@ struct Counts {
 fn threads_without_a_seat_lose_no_count() {
     explore("shared lane", None, 50, || {
         let lanes = Arc::new(Striped::<Counts>::new(1));
-        let tag = Tag::from_bits(1);
+        let tag = Tag::default().next();
         let threads: Vec<_> = [None, Some(0)]
             .into_iter()
             .map(|seat| {
@@ -61,7 +61,8 @@ fn threads_without_a_seat_lose_no_count() {
 fn a_late_count_never_reaches_the_next_period() {
     explore("tag", None, 10, || {
         let lanes = Arc::new(Striped::<Counts>::new(2));
-        let (old, new) = (Tag::from_bits(7), Tag::from_bits(8));
+        let old = Tag::default().next();
+        let new = old.next();
         let late = {
             let lanes = lanes.clone();
             thread::spawn(move || {

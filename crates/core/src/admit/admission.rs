@@ -36,6 +36,14 @@ impl<H: Hold> Admission<H> {
         self
     }
 
+    /// One that has entered already, and got a place.
+    #[cfg(feature = "tower")]
+    pub(crate) fn queued(ticket: Ticket<H>) -> Self {
+        let mut queued = Self::new(None).reserving();
+        queued.ticket = Some(ticket);
+        queued
+    }
+
     pub(crate) fn poll<Call: ?Sized>(
         self: Pin<&mut Self>,
         hold: &H,

@@ -64,7 +64,8 @@ impl System {
         })
     }
 
-    #[inline]
+    /// Not inlined: it brings the code of every kind of clock that the machine could have.
+    #[inline(never)]
     fn now(&self) -> Timestamp {
         Timestamp::from_nanos(self.clock.delta_as_nanos(self.raw_origin, self.clock.raw()))
     }
@@ -100,6 +101,12 @@ impl Clock {
     /// The time now.
     #[inline]
     pub fn now(&self) -> Timestamp {
+        if let Kind::System(system) = &self.0 { system.now() } else { self.other_now() }
+    }
+
+    /// Apart, so that reading the system's time is small enough to be inlined everywhere.
+    #[inline(never)]
+    fn other_now(&self) -> Timestamp {
         match &self.0 {
             Kind::System(system) => system.now(),
             #[cfg(feature = "tokio")]

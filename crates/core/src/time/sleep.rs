@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_timer::Delay;
+use parking_lot::Mutex;
 use pin_project::pin_project;
 
 use super::manual::{Manual, ManualSleep};
@@ -24,7 +25,8 @@ enum Kind {
     #[cfg(feature = "tokio")]
     Tokio(#[pin] tokio::time::Sleep),
     Manual(ManualSleep),
-    Custom(BoxFuture),
+    /// Behind a lock that is never taken, so that a sleep can be shared although the driver's future cannot.
+    Custom(Mutex<BoxFuture>),
 }
 
 /// The longest single wait that is asked of the timer; longer ones are made of several.
@@ -46,7 +48,7 @@ impl Sleep {
     }
 
     pub(super) const fn custom(sleep: BoxFuture) -> Self {
-        Self { kind: Kind::Custom(sleep) }
+        Self { kind: Kind::Custom(Mutex::new(sleep)) }
     }
 }
 
@@ -59,7 +61,7 @@ impl Future for Sleep {
             #[cfg(feature = "tokio")]
             Project::Tokio(sleep) => sleep.poll(cx),
             Project::Manual(sleep) => sleep.poll(cx),
-            Project::Custom(sleep) => sleep.as_mut().poll(cx),
+            Project::Custom(sleep) => sleep.get_mut().as_mut().poll(cx),
         }
     }
 }

@@ -1,9 +1,11 @@
 use std::fmt;
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::admit::Admission;
-use crate::{Permit, Policy, Shared};
+use crate::time::Now;
+use crate::{Admits, Ask, Entry, Permit, Policy, Shared, Ticket};
 
 /// When the policy is asked: [`Shed`], [`Wait`] or [`Backpressure`].
 pub trait Mode<P: Policy>: Clone + sealed::Sealed {
@@ -56,21 +58,53 @@ impl<Refusal> Default for Peeked<Refusal> {
 
 /// What `poll_ready` has reserved, or is waiting for.
 pub struct Reservation<P: Policy> {
-    /// Made at the first wait and used again: one allocation in a service's life.
-    pub(super) admission: Option<Pin<Box<Option<Admission<Shared<P>>>>>>,
+    /// Made when the service first has to wait, and used again.
+    pub(super) waiting: Option<Pin<Box<Waiting<P>>>>,
     pub(super) reserved: Option<Reserved<P>>,
     pub(super) refused: Option<P::Refusal>,
 }
 
 impl<P: Policy> Default for Reservation<P> {
     fn default() -> Self {
-        Self { admission: None, reserved: None, refused: None }
+        Self { waiting: None, reserved: None, refused: None }
     }
 }
 
 impl<P: Policy> fmt::Debug for Reservation<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reservation").field("reserved", &self.reserved.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// A wait that goes on between calls of `poll_ready`; `None` between waits.
+type Waiting<P> = Option<Admission<Shared<P>>>;
+
+impl<P: Admits> Reservation<P> {
+    /// Waits for its turn.
+    pub(super) fn poll(
+        &mut self,
+        policy: &Shared<P>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Permit<Shared<P>>, P::Refusal>> {
+        if self.waiting.as_ref().is_none_or(|waiting| waiting.is_none()) {
+            let now = Now::new(policy.clock());
+            match P::enter(policy, &Ask::new(&(), &now).reserving())? {
+                Entry::Admitted(token) => return Poll::Ready(Ok(Permit::new(policy.clone(), token))),
+                Entry::Queued(place) => {
+                    let queued = Admission::queued(Ticket::new(policy.clone(), place));
+                    self.waiting.get_or_insert_with(|| Box::pin(None)).set(Some(queued));
+                }
+            }
+        }
+        let Some(waiting) = &mut self.waiting else {
+            return Poll::Pending;
+        };
+        let Some(admission) = waiting.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let turn = ready!(admission.poll(policy, &(), cx));
+        waiting.set(None);
+        Poll::Ready(turn)
     }
 }
 

@@ -1,9 +1,8 @@
 use std::fmt;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::mode::Reserved;
 use super::{Backpressure, Mode, Refuse, ResponseFuture, Shed, Wait, WaitFuture};
-use crate::admit::Admission;
 use crate::time::Now;
 use crate::{Admits, Ask, Conclude, Permit, Policy, Shared};
 
@@ -64,19 +63,29 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let now = Now::new(self.policy.clock());
-        let decided = P::try_admit(&self.policy, &Ask::new(&request, &now));
-        match (decided, self.slot.0.take()) {
-            (Ok(token), None) => {
+        match P::try_admit(&self.policy, &Ask::new(&request, &now)) {
+            Ok(token) if self.slot.0.is_none() => {
                 let permit = Permit::new(self.policy.clone(), token);
                 let call = self.inner.call(request);
                 ResponseFuture::called(permit, call, self.conclude.clone(), self.refuse.clone())
             }
-            // The inner service was not polled, so it cannot be called, whatever has changed since.
-            (Ok(token), Some(refusal)) => {
-                Permit::new(&*self.policy, token).cancel();
+            Ok(token) => self.refuse_after_peek(token),
+            Err(refusal) => ResponseFuture::refused(refusal.into(), self.refuse.clone()),
+        }
+    }
+}
+
+impl<S, P: Policy, C, R: Clone> Service<S, P, Shed, C, R> {
+    /// The inner service was not polled, so it cannot be called, whatever has changed since.
+    #[cold]
+    fn refuse_after_peek<F>(&mut self, token: P::Token) -> ResponseFuture<F, P, C, R> {
+        let permit = Permit::new(&*self.policy, token);
+        match self.slot.0.take() {
+            Some(refusal) => {
+                permit.cancel();
                 ResponseFuture::refused(refusal.into(), self.refuse.clone())
             }
-            (Err(refusal), _) => ResponseFuture::refused(refusal.into(), self.refuse.clone()),
+            None => unreachable!("asked only after a refusal was seen"),
         }
     }
 }
@@ -123,18 +132,7 @@ where
         let slot = &mut self.slot;
         slot.refused = None;
         if slot.reserved.is_none() {
-            let admission = slot.admission.get_or_insert_with(|| Box::pin(None));
-            if admission.is_none() {
-                admission.set(Some(Admission::new(None).reserving()));
-            }
-            let Some(waiting) = admission.as_mut().as_pin_mut() else {
-                return Poll::Pending;
-            };
-            let Poll::Ready(turn) = waiting.poll(&self.policy, &(), cx) else {
-                return Poll::Pending;
-            };
-            admission.set(None);
-            match turn {
+            match ready!(slot.poll(&self.policy, cx)) {
                 Ok(permit) => slot.reserved = Some(Reserved::new(permit)),
                 Err(refusal) => {
                     slot.refused = Some(refusal);

@@ -94,7 +94,7 @@ pub type Request = u32;
 macro_rules! tower_contract {
     ($subject:ident) => {
         $crate::tower_contract!($subject, keyed);
-        $crate::tower_contract!(@mode backpressure, Backpressure, $subject);
+        $crate::tower_contract!(@mode backpressure, Backpressure, $subject, cost::a_call_on_a_clone_of_its_own_does_not_allocate);
     };
     ($subject:ident, keyed) => {
         #[global_allocator]
