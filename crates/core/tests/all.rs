@@ -147,6 +147,26 @@ fn members_over_keys_and_absent_ones_are_members_too() {
 }
 
 #[test]
+fn a_key_function_that_panics_leaves_nothing_taken() {
+    let (clock, _time) = Clock::manual();
+    let slots = Shared::from_policy(Slots::new(1, 1, &clock));
+    let switch = Shared::from_policy(Switch::default());
+    let blocklist = Shared::from_policy(Blocklist::default());
+    let keyless = blocklist.by(|(): &()| -> Option<&str> { panic!("no key") });
+    let at_once = all((switch.clone(), keyless.clone()));
+    let in_line = all((keyless, slots.clone()));
+    for attempt in 0..2 {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match attempt {
+            0 => drop(at_once.try_admit()),
+            _ => drop(poll(pin!(in_line.admit()))),
+        }));
+        assert!(caught.is_err());
+    }
+    assert_eq!(switch.cancelled.load(Ordering::SeqCst), 1, "what the switch gave was lost");
+    assert_eq!(slots.queue.free(), 1, "the slot was lost");
+}
+
+#[test]
 #[should_panic(expected = "must share one clock")]
 fn members_by_different_clocks_are_a_mistake() {
     let ((one, _), (other, _)) = (Clock::manual(), Clock::manual());

@@ -74,6 +74,45 @@ impl<A: Policy, B: Policy> Both<A, B> {
     }
 }
 
+/// What one member gave while the other is asked: given back if the other refuses, or if its key function panics.
+struct Taken<'a, P: Policy> {
+    policy: &'a P,
+    token: Option<P::Token>,
+}
+
+impl<'a, P: Policy> Taken<'a, P> {
+    #[inline]
+    const fn from(policy: &'a P, token: P::Token) -> Self {
+        Self { policy, token: Some(token) }
+    }
+
+    #[inline]
+    fn keep(mut self) -> P::Token {
+        self.token.take().expect("it was taken")
+    }
+}
+
+impl<P: Policy> Drop for Taken<'_, P> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            self.policy.settle(token, Ending::Cancelled, &Now::new(self.policy.clock()));
+        }
+    }
+}
+
+/// A place while both members are asked for the first time: given back if a key function panics.
+struct Entering<'a, A: Policy, B: Policy> {
+    both: &'a Both<A, B>,
+    place: BothPlace<A, B>,
+}
+
+impl<A: Policy, B: Policy> Drop for Entering<'_, A, B> {
+    fn drop(&mut self) {
+        self.both.give_back(std::mem::take(&mut self.place));
+    }
+}
+
 /// How far a call has come with two policies.
 pub struct BothPlace<A: Policy, B: Policy> {
     a: Step<A>,
@@ -202,23 +241,13 @@ impl<Call: ?Sized, A: Admits<Call>, B: Admits<Call>> Admits<Call> for Both<A, B>
     fn try_admit(&self, ask: &Ask<'_, Call>) -> Result<Self::Token, Rejection> {
         self.peek(ask.now)?;
         if Self::A_FIRST {
-            let a = self.a.try_admit(ask).map_err(Into::into)?;
-            match self.b.try_admit(ask) {
-                Ok(b) => Ok((a, b)),
-                Err(refusal) => {
-                    self.a.settle(a, Ending::Cancelled, ask.now);
-                    Err(refusal.into())
-                }
-            }
-        } else {
+            let a = Taken::from(&self.a, self.a.try_admit(ask).map_err(Into::into)?);
             let b = self.b.try_admit(ask).map_err(Into::into)?;
-            match self.a.try_admit(ask) {
-                Ok(a) => Ok((a, b)),
-                Err(refusal) => {
-                    self.b.settle(b, Ending::Cancelled, ask.now);
-                    Err(refusal.into())
-                }
-            }
+            Ok((a.keep(), b))
+        } else {
+            let b = Taken::from(&self.b, self.b.try_admit(ask).map_err(Into::into)?);
+            let a = self.a.try_admit(ask).map_err(Into::into)?;
+            Ok((a, b.keep()))
         }
     }
 
@@ -227,10 +256,10 @@ impl<Call: ?Sized, A: Admits<Call>, B: Admits<Call>> Admits<Call> for Both<A, B>
             return self.try_admit(ask).map(Entry::Admitted);
         }
         self.peek(ask.now)?;
-        let mut place = BothPlace::default();
-        match self.drive(ask, &mut place, None) {
+        let mut entering = Entering { both: self, place: BothPlace::default() };
+        match self.drive(ask, &mut entering.place, None) {
             Poll::Ready(admitted) => admitted.map(Entry::Admitted),
-            Poll::Pending => Ok(Entry::Queued(place)),
+            Poll::Pending => Ok(Entry::Queued(std::mem::take(&mut entering.place))),
         }
     }
 
