@@ -1,0 +1,38 @@
+//! The facts that other systems' test suites state about these patterns, run through the crates' public interfaces.
+//!
+//! Every `*.json` of a folder belongs to the pattern whose name it bears. The folder is this package's `vectors/`, or the one
+//! that the environment variable `SEAWALL_VECTORS` names; with `SEAWALL_VECTORS_VERBOSE=1` every vector that did not pass is
+//! told with the step, what was expected and what came. `vectors/unsupported.toml` lists what is deliberately not offered.
+
+mod circuit_breaker;
+mod folder;
+mod miss;
+mod unsupported;
+mod vector;
+
+use std::process::ExitCode;
+
+use crate::miss::Miss;
+use crate::vector::Vector;
+
+/// Runs one vector of a pattern. Nothing missed: it passed.
+type Suite = fn(&Vector) -> Vec<Miss>;
+
+/// The pattern of a file.
+fn suite(file: &str) -> Option<Suite> {
+    match file {
+        "circuit-breaker.json" => Some(circuit_breaker::run),
+        _ => None,
+    }
+}
+
+fn main() -> ExitCode {
+    match folder::run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
