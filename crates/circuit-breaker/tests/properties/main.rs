@@ -1,0 +1,317 @@
+//! Random configurations and schedules: the breaker does at every step what a reference model does that keeps every call.
+
+mod facts;
+mod model;
+mod plan;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use seawall_circuit_breaker::{Breaker, CircuitBreaker, Event, Figures, Snapshot};
+use seawall_core::time::{Clock, ManualTime, Timestamp};
+use seawall_core::{Ending, Permit, Report};
+
+use facts::{End, Seen, Told, Totals};
+use model::{Model, nanos};
+use plan::{Kept, Plan, kept, plan};
+
+/// What a schedule is made of.
+#[derive(Clone, Debug)]
+enum Step {
+    Admit,
+    /// One of the running calls ends.
+    End(prop::sample::Index, End),
+    /// A whole call.
+    Call(Duration, End),
+    /// So many successes, one after the other.
+    Succeed(u8),
+    Advance(Duration),
+    /// To when something changes by itself, or to the last moment before.
+    AdvanceToEdge {
+        just_before: bool,
+    },
+    TurnBack(Duration),
+    Record(End, Duration),
+    Hand(Hand),
+    /// Straight into half-open, where so many calls ask.
+    Probe(u8),
+    /// With parts of the old configuration kept.
+    Reconfigure(Box<Plan>, Kept),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Hand {
+    Trip,
+    Isolate(Duration),
+    HalfOpen,
+    ForceOpen,
+    ForceClosed,
+    Disable,
+    MetricsOnly,
+    Reset,
+}
+
+fn time() -> impl Strategy<Value = Duration> {
+    // Whole milliseconds meet the configurations' limits exactly; a nanosecond more or less misses them.
+    let off = |(millis, by): (u64, i64)| Duration::from_nanos((millis * 1_000_000).saturating_add_signed(by));
+    (0_u64..=12, -1_i64..=1).prop_map(off)
+}
+
+fn end() -> impl Strategy<Value = End> {
+    prop_oneof![
+        5 => Just(End::Success),
+        5 => Just(End::Failure(None)),
+        1 => time().prop_map(|hint| End::Failure(Some(hint))),
+        1 => Just(End::Ignored),
+        1 => Just(End::Cancel),
+        2 => Just(End::Drop),
+        1 => Just(End::Panic),
+    ]
+}
+
+fn finished() -> impl Strategy<Value = End> {
+    prop_oneof![3 => Just(End::Success), 3 => Just(End::Failure(None)), 1 => Just(End::Ignored)]
+}
+
+fn hand() -> impl Strategy<Value = Hand> {
+    prop_oneof![
+        2 => Just(Hand::Trip),
+        1 => time().prop_map(Hand::Isolate),
+        3 => Just(Hand::HalfOpen),
+        1 => Just(Hand::ForceOpen),
+        2 => Just(Hand::ForceClosed),
+        1 => Just(Hand::Disable),
+        2 => Just(Hand::MetricsOnly),
+        2 => Just(Hand::Reset),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => Just(Step::Admit),
+        8 => (any::<prop::sample::Index>(), end()).prop_map(|(which, end)| Step::End(which, end)),
+        12 => (time(), end()).prop_map(|(took, end)| Step::Call(took, end)),
+        3 => (1_u8..=70).prop_map(Step::Succeed),
+        5 => time().prop_map(Step::Advance),
+        5 => any::<bool>().prop_map(|just_before| Step::AdvanceToEdge { just_before }),
+        1 => time().prop_map(Step::TurnBack),
+        2 => (finished(), time()).prop_map(|(end, took)| Step::Record(end, took)),
+        2 => hand().prop_map(Step::Hand),
+        2 => (0_u8..=4).prop_map(Step::Probe),
+        3 => (plan(), kept()).prop_map(|(plan, kept)| Step::Reconfigure(Box::new(plan), kept)),
+    ]
+}
+
+/// The breaker and its model, side by side.
+struct Pair<'a> {
+    breaker: &'a CircuitBreaker,
+    time: ManualTime,
+    told: Arc<Mutex<Vec<Told>>>,
+    permits: Vec<Permit<&'a Breaker>>,
+    model: Model,
+    /// The model cannot say which calls a window holds that took others over in proportion: there it ends.
+    parted: bool,
+}
+
+impl Pair<'_> {
+    fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Admit => self.admit()?,
+            Step::End(which, end) if !self.permits.is_empty() => self.end(which.index(self.permits.len()), end),
+            Step::End(..) => {}
+            Step::Call(took, end) => {
+                let running = self.permits.len();
+                self.admit()?;
+                self.advance(took);
+                if self.permits.len() > running {
+                    self.end(running, end);
+                }
+            }
+            Step::Succeed(times) => {
+                for _ in 0..times {
+                    self.step(Step::Call(Duration::ZERO, End::Success))?;
+                }
+            }
+            Step::Advance(by) => self.advance(by),
+            Step::AdvanceToEdge { just_before } => {
+                if let Some(edge) = self.model.edge() {
+                    self.time.advance_to(Timestamp::from_nanos(edge - u64::from(just_before)));
+                    self.advance(Duration::ZERO);
+                }
+            }
+            Step::TurnBack(by) => {
+                self.time.step_back(by);
+                self.advance(Duration::ZERO);
+            }
+            Step::Record(end, took) => {
+                if let Some(report) = report(end) {
+                    self.breaker.record(report, took);
+                    self.model.record(end, nanos(took));
+                }
+            }
+            Step::Hand(hand) => self.by_hand(hand)?,
+            Step::Probe(asking) => {
+                self.by_hand(Hand::Trip)?;
+                self.by_hand(Hand::HalfOpen)?;
+                (0..asking).try_for_each(|_| self.admit())?;
+            }
+            Step::Reconfigure(plan, kept) => self.reconfigure(plan.keeping(self.model.plan(), kept))?,
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.time.advance(by);
+        self.model.set_time(self.time.now().as_nanos());
+    }
+
+    fn admit(&mut self) -> Result<(), TestCaseError> {
+        let admitted = self.breaker.try_admit();
+        let refused = admitted.as_ref().map(|_| ()).map_err(|open| (open.state(), open.cause(), open.retry_after()));
+        prop_assert_eq!(refused, self.model.admit());
+        self.permits.extend(admitted);
+        Ok(())
+    }
+
+    fn end(&mut self, place: usize, end: End) {
+        let permit = self.permits.remove(place);
+        match (end, report(end)) {
+            (_, Some(report)) => permit.finish(report),
+            (End::Cancel, _) => permit.cancel(),
+            (End::Panic, _) => permit.end(Ending::Panicked),
+            _ => drop(permit),
+        }
+        self.model.end(place, end);
+    }
+
+    fn by_hand(&mut self, hand: Hand) -> Result<(), TestCaseError> {
+        let (breaker, model) = (self.breaker, &mut self.model);
+        match hand {
+            Hand::Trip => (breaker.trip(), model.trip(None)).0,
+            Hand::Isolate(interval) => (breaker.isolate(interval), model.trip(Some(interval))).0,
+            Hand::HalfOpen => prop_assert_eq!(breaker.half_open().is_ok(), model.half_open()),
+            Hand::ForceOpen => (breaker.force_open(), model.force_open()).0,
+            Hand::ForceClosed => (breaker.force_closed(), model.force_closed()).0,
+            Hand::Disable => (breaker.disable(), model.disable()).0,
+            Hand::MetricsOnly => (breaker.metrics_only(), model.metrics_only()).0,
+            Hand::Reset => (breaker.reset(), model.reset()).0,
+        }
+        Ok(())
+    }
+
+    fn reconfigure(&mut self, plan: Plan) -> Result<(), TestCaseError> {
+        let told = self.told.clone();
+        self.breaker.reconfigure(plan.config(observer(told))).expect("a valid configuration");
+        let Some(before) = self.model.reconfigure(plan) else { return Ok(()) };
+        let after = figures(&self.breaker.snapshot().figures);
+        let (all, size) = (before[0] + before[4], self.model.plan().size());
+        let kept = all.min(size);
+        for (before, after) in before.into_iter().zip(after) {
+            let exact = before * kept / all.max(1);
+            prop_assert!(after.abs_diff(exact) <= 3, "{} of {} became {} of {}", before, all, after, kept);
+        }
+        self.parted = true;
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<(), TestCaseError> {
+        prop_assert_eq!(seen(&self.breaker.snapshot()), self.model.look());
+        prop_assert_eq!(&*self.told.lock().expect("no panic"), &self.model.told);
+        prop_assert_eq!(self.permits.len(), self.model.running());
+        Ok(())
+    }
+}
+
+fn report(end: End) -> Option<Report<'static>> {
+    match end {
+        End::Success => Some(Report::success()),
+        End::Failure(None) => Some(Report::failure()),
+        End::Failure(Some(hint)) => Some(Report::failure().retry_after(hint)),
+        End::Ignored => Some(Report::ignored()),
+        End::Cancel | End::Drop | End::Panic => None,
+    }
+}
+
+fn observer(told: Arc<Mutex<Vec<Told>>>) -> impl Fn(&Event) + Send + Sync {
+    move |event| {
+        let Event { from, to, cause, .. } = *event;
+        let at = event.at.as_nanos();
+        told.lock().expect("no panic").push(Told { from, to, cause, figures: figures(&event.figures), at });
+    }
+}
+
+const fn figures(figures: &Figures) -> facts::Figures {
+    [figures.calls, figures.failed, figures.slow, figures.slow_failed, figures.abandoned]
+}
+
+fn seen(snapshot: &Snapshot) -> Seen {
+    let total = &snapshot.total;
+    Seen {
+        state: snapshot.state.as_str(),
+        cause: snapshot.cause,
+        in_state: snapshot.in_state,
+        retry_after: snapshot.retry_after,
+        generation: snapshot.generation,
+        figures: figures(&snapshot.figures),
+        failure_rate: snapshot.failure_rate,
+        slow_rate: snapshot.slow_rate,
+        consecutive_failures: snapshot.consecutive_failures,
+        probes_left: snapshot.probes_left,
+        opened_before: snapshot.opened_before,
+        refused_in_state: snapshot.refused_in_state,
+        total: Totals {
+            successes: total.successes,
+            failures: total.failures,
+            ignored: total.ignored,
+            abandoned: total.abandoned,
+            stale: total.stale,
+            refused: total.refused,
+            opened: total.opened,
+        },
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/properties/regressions.txt"))),
+        ..ProptestConfig::default()
+    })]
+
+    /// Each step comes with whether somebody looks at the breaker after it: looking lets time do its work.
+    #[test]
+    fn the_breaker_does_what_the_model_does(
+        mut plan in plan(),
+        steps in prop::collection::vec((step(), prop::bool::weighted(0.7)), 1..200),
+    ) {
+        let mut steps = steps.into_iter();
+        while steps.len() > 0 {
+            plan = run(plan, &mut steps)?;
+        }
+    }
+}
+
+/// Goes on until the steps are over or the model cannot follow; the configuration with which to go on anew.
+fn run(plan: Plan, steps: &mut impl Iterator<Item = (Step, bool)>) -> Result<Plan, TestCaseError> {
+    let (clock, time) = Clock::manual();
+    let told = Arc::default();
+    let breaker = CircuitBreaker::with_clock(plan.config(observer(Arc::clone(&told))), clock).expect("valid");
+    let model = Model::new(plan);
+    let mut pair = Pair { breaker: &breaker, time, told, permits: Vec::new(), model, parted: false };
+    for (step, look) in steps {
+        pair.step(step)?;
+        if pair.parted {
+            return Ok(pair.model.into_plan());
+        }
+        if look {
+            pair.look()?;
+        }
+    }
+    for permit in std::mem::take(&mut pair.permits) {
+        permit.cancel();
+        pair.model.end(0, End::Cancel);
+    }
+    pair.look()?;
+    Ok(pair.model.into_plan())
+}

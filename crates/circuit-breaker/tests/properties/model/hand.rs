@@ -1,0 +1,95 @@
+//! What is done by hand: manual control and reconfiguration.
+
+use std::time::Duration;
+
+use seawall_circuit_breaker::{Cause, Window};
+
+use super::{Model, count, nanos};
+use crate::facts::{Figures, Phase};
+use crate::plan::Plan;
+
+impl Model {
+    pub(crate) fn trip(&mut self, interval: Option<Duration>) {
+        self.tick();
+        self.open(self.now, Cause::Manual, None);
+        if let (Phase::Open { until, .. }, Some(interval)) = (&mut self.phase, interval) {
+            *until = self.now + nanos(interval);
+        }
+    }
+
+    /// Whether it was possible.
+    pub(crate) fn half_open(&mut self) -> bool {
+        self.tick();
+        if let Phase::Open { cause, .. } = self.phase {
+            self.enter_half_open(cause, Cause::Manual);
+        }
+        matches!(self.phase, Phase::HalfOpen { .. })
+    }
+
+    pub(crate) fn force_closed(&mut self) {
+        self.tick();
+        self.close(self.now, Cause::Manual);
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.tick();
+        self.opened_before = 0;
+        self.close(self.now, Cause::Manual);
+    }
+
+    pub(crate) fn force_open(&mut self) {
+        self.tick();
+        self.change(Phase::ForcedOpen, self.now, Cause::Manual);
+    }
+
+    pub(crate) fn disable(&mut self) {
+        self.hold(Phase::Disabled);
+    }
+
+    pub(crate) fn metrics_only(&mut self) {
+        self.hold(Phase::MetricsOnly);
+    }
+
+    fn hold(&mut self, phase: Phase) {
+        self.tick();
+        self.change(phase, self.now, Cause::Manual);
+        self.calls.clear();
+        self.frozen.0 = Figures::default();
+    }
+
+    /// Takes over another plan. `Some` if the window's calls can only be taken over in proportion: their figures before.
+    pub(crate) fn reconfigure(&mut self, plan: Plan) -> Option<Figures> {
+        self.tick();
+        let (held, figures) = (self.held(), count(&self.window()));
+        let old = std::mem::replace(&mut self.plan, plan);
+        let rated = old.is_rated() && self.plan.is_rated();
+        if !(rated && self.plan.has_window_of(&old)) {
+            self.newest = self.plan.bucket().map_or(0, |bucket| self.now / bucket);
+            for (place, call) in self.calls.iter_mut().enumerate() {
+                call.windowed = rated && held.contains(&place);
+                call.bucket = self.newest;
+            }
+        }
+        self.keep_failures(&old);
+        if let Phase::HalfOpen { give_up, .. } = &mut self.phase {
+            *give_up = self.plan.half_open.max.map(|max| self.since + nanos(max));
+            self.conclude(None);
+        } else if self.is_judging() {
+            if rated && matches!((old.window, self.plan.window), (Window::Time { .. }, Window::Count { .. })) {
+                return Some(figures);
+            }
+            self.evaluate(None);
+        }
+        None
+    }
+
+    /// The rule of failures in a period remembers no more of them than it takes.
+    fn keep_failures(&mut self, old: &Plan) {
+        let keeps = |plan: &Plan| plan.failures_in_period.map_or(0, |rule| rule.failures);
+        let mut left = keeps(old).min(keeps(&self.plan));
+        for call in self.calls.iter_mut().rev().filter(|call| call.dated) {
+            call.dated = left > 0;
+            left = left.saturating_sub(1);
+        }
+    }
+}
