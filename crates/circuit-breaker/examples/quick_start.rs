@@ -1,6 +1,6 @@
 //! A dependency fails, the circuit opens, the dependency recovers, the circuit closes: on a clock moved by hand.
 //!
-//! `cargo run -p seawall-circuit-breaker --example quick_start`
+//! `cargo run -p seawall-circuit-breaker --example circuit_breaker_quick_start`
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Ok(Err(error)) => error.to_owned(),
             Err(open) => open.to_string(),
         };
-        if second < 12 || second > 66 {
+        if !(12..=66).contains(&second) {
             println!("{second:2} s  {:9}  {what}", payments.state());
         }
         time.advance(Duration::from_secs(1));

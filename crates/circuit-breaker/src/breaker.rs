@@ -10,7 +10,7 @@ use seawall_core::time::{Clock, Now, Timestamp};
 use seawall_core::{ConfigError, Ending, Name, Outcome, Report, Shared};
 
 use crate::error::{NotOpen, Open};
-use crate::event::{Cause, State};
+use crate::event::State;
 use crate::gate::Gate;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
@@ -56,7 +56,7 @@ pub struct Breaker {
     bucket_end: AtomicU64,
     /// Longer calls are slow, in nanoseconds.
     slow_after: AtomicU64,
-    /// Why the circuit refuses: the place in [`Cause::ALL`].
+    /// Why the circuit refuses: the place of the cause in its list.
     cause: AtomicU64,
     lanes: Striped<Counts>,
     locked: Mutex<Locked>,
@@ -82,6 +82,20 @@ struct Locked {
     /// What all lanes had refused when the state began.
     refused_before: u64,
     last_error: Option<Text>,
+}
+
+/// A token's two words, or how long the call is refused: small enough to be returned in registers.
+#[derive(Clone, Copy)]
+struct Decision {
+    token: Option<NonZeroU64>,
+    detail: u64,
+}
+
+impl Decision {
+    const fn admitted(token: Token) -> Self {
+        let (word, detail) = token.into_parts();
+        Self { token: Some(word), detail }
+    }
 }
 
 /// What was counted since the breaker was made.
@@ -189,7 +203,7 @@ impl Breaker {
         &self.clock
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admit(&self, now: &Now<'_>, reserving: bool) -> Result<Token, Open> {
         let gate = self.gate();
         if gate.is_judging() {
@@ -197,64 +211,71 @@ impl Breaker {
             let started = if gate.is_timed() { now.get() } else { Timestamp::NEVER };
             return Ok(Token::new(gate.generation(), Kind::Counted, started));
         }
-        if let Err(refused) = self.refuses(gate, now) {
+        // The refusal is made here, where it is returned: it is too large to be handed on without copying.
+        match self.admit_unless_refused(gate, now, reserving) {
+            Decision { token: Some(word), detail } => Ok(Token::from_parts(word, detail)),
+            Decision { token: None, detail } => Err(self.refusal(self.gate(), detail)),
+        }
+    }
+
+    /// Apart, so that the healthy path is small enough to be inlined everywhere.
+    #[inline(never)]
+    fn admit_unless_refused(&self, gate: Gate, now: &Now<'_>, reserving: bool) -> Decision {
+        let left = self.refuses_for(now);
+        if left > 0 {
             self.lanes.lane().count(|lane| &lane.refused);
-            return Err(refused);
+            return Decision { token: None, detail: left };
         }
         if reserving {
-            return Ok(Token::new(gate.generation(), Kind::Reserved, Timestamp::NEVER));
+            return Decision::admitted(Token::new(gate.generation(), Kind::Reserved, Timestamp::NEVER));
         }
         self.admit_locked(now)
     }
 
-    /// Whether every call is refused now, as far as that can be told without the lock.
+    /// How long every call is refused, as far as that can be told without the lock: 0 if not at all, all ones if no time
+    /// ends it.
     #[inline]
-    pub(crate) fn refuses(&self, gate: Gate, now: &Now<'_>) -> Result<(), Open> {
-        let until = Timestamp::from_nanos(self.refuse_until.load(Ordering::Acquire));
-        if until == Timestamp::ZERO {
-            return Ok(());
+    fn refuses_for(&self, now: &Now<'_>) -> u64 {
+        match self.refuse_until.load(Ordering::Acquire) {
+            0 => 0,
+            u64::MAX => u64::MAX,
+            until => until.saturating_sub(now.get().as_nanos()),
         }
-        let retry_after = if until == Timestamp::NEVER {
-            None
-        } else {
-            let left = until.as_nanos().saturating_sub(now.get().as_nanos());
-            if left == 0 {
-                return Ok(());
-            }
-            NonZeroU64::new(left)
-        };
-        Err(self.refusal(gate.state(), retry_after))
     }
 
     #[inline]
-    fn refusal(&self, state: State, retry_after: Option<NonZeroU64>) -> Open {
-        #[expect(clippy::cast_possible_truncation, reason = "it was stored as a place in the list")]
-        let cause = Cause::ALL[(self.cause.load(Ordering::Relaxed) as usize).min(Cause::ALL.len() - 1)];
-        Open::new(self.name, state, cause, retry_after)
+    fn refusal(&self, gate: Gate, left: u64) -> Open {
+        Open::new(self.name, gate.state(), self.cause.load(Ordering::Relaxed), left)
     }
 
     #[cold]
-    fn admit_locked(&self, now: &Now<'_>) -> Result<Token, Open> {
+    #[inline(never)]
+    fn admit_locked(&self, now: &Now<'_>) -> Decision {
         let at = now.get();
-        let admitted = self.locked(|locked, events| {
+        let decision = self.locked(|locked, events| {
             let grant = locked.machine.admit(at, events);
             let generation = Gate::generation_bits(locked.machine.generation());
-            let view = locked.machine.view();
-            grant.map(|grant| Token::new(generation, grant.into(), at)).ok_or(view)
+            match grant {
+                Some(grant) => Decision::admitted(Token::new(generation, grant.into(), at)),
+                None => match locked.machine.view().refuse_until {
+                    Timestamp::NEVER => Decision { token: None, detail: u64::MAX },
+                    until => Decision { token: None, detail: until.as_nanos().saturating_sub(at.as_nanos()) },
+                },
+            }
         });
-        admitted.map_err(|view| {
+        if decision.token.is_none() {
             self.lanes.lane().count(|lane| &lane.refused);
-            let until = view.refuse_until;
-            let left = until.as_nanos().saturating_sub(at.as_nanos());
-            let retry_after = if until == Timestamp::NEVER { None } else { NonZeroU64::new(left) };
-            Open::new(self.name, view.state, view.cause, retry_after)
-        })
+        }
+        decision
     }
 
     /// Whether any call would be refused now.
     pub(crate) fn peek(&self, now: &Now<'_>) -> Result<(), Open> {
         let gate = self.gate();
-        if gate.is_judging() { Ok(()) } else { self.refuses(gate, now) }
+        match if gate.is_judging() { 0 } else { self.refuses_for(now) } {
+            0 => Ok(()),
+            left => Err(self.refusal(gate, left)),
+        }
     }
 
     pub(crate) fn renew(&self, token: &mut Token, now: &Now<'_>) -> Result<(), Open> {
@@ -268,7 +289,7 @@ impl Breaker {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&self, token: Token, ending: Ending<'_>, now: &Now<'_>) {
         match &ending {
             Ending::Finished(report) if report.outcome() == Outcome::Success => {
@@ -283,7 +304,7 @@ impl Breaker {
     }
 
     /// Counts a success in this thread's lane, unless it could change the circuit or belongs to no open count.
-    #[inline]
+    #[inline(always)]
     fn count_success(&self, token: Token, now: &Now<'_>) -> bool {
         let gate = self.gate();
         if !token.is_counted_in(gate.generation()) || gate.is_watched() {
@@ -306,7 +327,7 @@ impl Breaker {
     }
 
     /// Whether a success is neither slow nor the first of a new time bucket.
-    #[inline]
+    #[inline(always)]
     fn is_plain(&self, gate: Gate, token: Token, now: &Now<'_>) -> bool {
         let now = now.get();
         let bucket_end = Timestamp::from_nanos(self.bucket_end.load(Ordering::Relaxed));
@@ -319,6 +340,7 @@ impl Breaker {
     }
 
     #[cold]
+    #[inline(never)]
     fn settle_locked(&self, token: Token, ending: Ending<'_>, now: &Now<'_>) {
         let at = now.get();
         let error = error_text(&ending);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use seawall_core::Jitter;
 use seawall_core::observe::Observer;
 
-use crate::event::{Event, Trip};
+use crate::event::{Event, OpenBy, Trip};
 
 /// What opens the circuit, how long it stays open, and what closes it again.
 ///
@@ -45,7 +45,7 @@ pub struct Config {
     pub(crate) open: OpenInterval,
     pub(crate) half_open: HalfOpen,
     #[cfg_attr(feature = "serde", serde(skip))]
-    pub(crate) open_by: Option<Arc<dyn Fn(&Trip) -> Duration + Send + Sync>>,
+    pub(crate) open_by: Option<OpenBy>,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
 }
@@ -251,10 +251,7 @@ impl Default for Config {
     /// Opens at half of the calls of 30 seconds failing, of at least 20; stays open for 30 seconds; two of three probes
     /// close it.
     fn default() -> Self {
-        Self {
-            failure_rate: Some(0.5),
-            ..Self::empty()
-        }
+        Self { failure_rate: Some(0.5), ..Self::empty() }
     }
 }
 
@@ -280,10 +277,11 @@ impl Config {
     ///
     /// It needs no window, and on success not even the time: the cheapest to call.
     pub fn classic() -> Self {
-        Self::empty()
-            .consecutive_failures(5)
-            .open_for(Duration::from_secs(60))
-            .half_open(HalfOpen { probes: 3, successes: Some(3), ..HalfOpen::default() })
+        Self::empty().consecutive_failures(5).open_for(Duration::from_secs(60)).half_open(HalfOpen {
+            probes: 3,
+            successes: Some(3),
+            ..HalfOpen::default()
+        })
     }
 
     /// Names the instance: in its refusals, metrics and events. 1 to 31 bytes.

@@ -30,6 +30,18 @@ impl State {
     pub(crate) const ALL: [Self; 6] =
         [Self::Closed, Self::Open, Self::HalfOpen, Self::Disabled, Self::ForcedOpen, Self::MetricsOnly];
 
+    /// The state at this place of [`ALL`](Self::ALL).
+    pub(crate) const fn at(place: u64) -> Self {
+        match place {
+            1 => Self::Open,
+            2 => Self::HalfOpen,
+            3 => Self::Disabled,
+            4 => Self::ForcedOpen,
+            5 => Self::MetricsOnly,
+            _ => Self::Closed,
+        }
+    }
+
     /// The state in `snake_case`, as in metrics, events and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -78,7 +90,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    pub(crate) const ALL: [Self; 10] = [
+    const ALL: [Self; 10] = [
         Self::FailureRate,
         Self::SlowCallRate,
         Self::AbandonedRate,
@@ -90,6 +102,12 @@ impl Cause {
         Self::IntervalEnded,
         Self::Manual,
     ];
+
+    /// The cause at this place of [`ALL`](Self::ALL).
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder is a place in the list")]
+    pub(crate) const fn at(place: u64) -> Self {
+        Self::ALL[(place % Self::ALL.len() as u64) as usize]
+    }
 
     /// The cause in `snake_case`, as in events and JSON.
     pub const fn as_str(self) -> &'static str {
@@ -164,6 +182,9 @@ impl Event {
         }
     }
 }
+
+/// A user's rule for the open interval.
+pub(crate) type OpenBy = std::sync::Arc<dyn Fn(&Trip) -> Duration + Send + Sync>;
 
 /// A circuit is about to open: what [`Config::open_by`](crate::Config::open_by) decides from.
 #[derive(Clone, Copy, Debug, PartialEq)]

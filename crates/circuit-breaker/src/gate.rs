@@ -91,7 +91,6 @@ impl Gate {
 
     #[inline]
     pub(crate) const fn state(self) -> State {
-        let place = ((self.0 >> Self::STATE_SHIFT) & 7) as usize;
-        if place < State::ALL.len() { State::ALL[place] } else { State::Closed }
+        State::at((self.0 >> Self::STATE_SHIFT) & 7)
     }
 }

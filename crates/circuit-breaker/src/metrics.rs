@@ -11,8 +11,7 @@ const fn gauge(name: &'static str, help: &'static str, unit: Unit) -> Metric {
     Metric { name, help, kind: MetricKind::Gauge, unit }
 }
 
-static CALLS: Metric =
-    counter("seawall_circuit_breaker_calls", "Calls that were admitted and ended, by outcome.");
+static CALLS: Metric = counter("seawall_circuit_breaker_calls", "Calls that were admitted and ended, by outcome.");
 static REFUSED: Metric = counter("seawall_circuit_breaker_refused", "Calls that were refused.");
 static TRANSITIONS: Metric =
     counter("seawall_circuit_breaker_transitions", "Changes of state, by the state that was entered.");

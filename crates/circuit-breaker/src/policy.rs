@@ -16,22 +16,22 @@ impl Policy for Breaker {
     type Place = Infallible;
     type Refusal = Open;
 
-    #[inline]
+    #[inline(always)]
     fn clock(&self) -> Option<&Clock> {
         Some(self.clock())
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, token: Token, ending: Ending<'_>, now: &Now<'_>) {
         self.settle(token, ending, now);
     }
 
-    #[inline]
+    #[inline(always)]
     fn peek(&self, now: &Now<'_>) -> Result<(), Open> {
         self.peek(now)
     }
 
-    #[inline]
+    #[inline(always)]
     fn renew(&self, token: &mut Token, now: &Now<'_>) -> Result<(), Open> {
         self.renew(token, now)
     }
@@ -39,7 +39,7 @@ impl Policy for Breaker {
 
 /// A breaker asks nothing of the call.
 impl<Call: ?Sized> Admits<Call> for Breaker {
-    #[inline]
+    #[inline(always)]
     fn try_admit(&self, ask: &Ask<'_, Call>) -> Result<Token, Open> {
         self.admit(ask.now, ask.is_reservation())
     }

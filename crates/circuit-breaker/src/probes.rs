@@ -88,13 +88,10 @@ impl Probes {
             DecidedBy::Successes(needed) if self.good + open < needed => Verdict::Fails,
             DecidedBy::Successes(_) => Verdict::Undecided,
             DecidedBy::Rates => {
-                let rules = [
-                    settings.failure_rate.map(|rate| (rate, failed)),
-                    settings.slow.map(|rule| (rule.rate, slow)),
-                ];
-                let reached = |more| {
-                    rules.iter().flatten().any(|(rate, part)| rate.is_reached_by(part + more, self.permits))
-                };
+                let rules =
+                    [settings.failure_rate.map(|rate| (rate, failed)), settings.slow.map(|rule| (rule.rate, slow))];
+                let reached =
+                    |more| rules.iter().flatten().any(|(rate, part)| rate.is_reached_by(part + more, self.permits));
                 if reached(0) {
                     Verdict::Fails
                 } else if reached(open) {

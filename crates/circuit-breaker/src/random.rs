@@ -1,4 +1,4 @@
-/// SplitMix64 (Steele, Lea, Flood 2014): enough for jitter, and repeatable from its seed.
+/// `SplitMix64` (Steele, Lea, Flood 2014): enough for jitter, and repeatable from its seed.
 pub(crate) struct Random(u64);
 
 impl Random {

@@ -5,7 +5,7 @@ use seawall_core::observe::Observer;
 use seawall_core::{Backoff, ConfigError, Name, Ratio};
 
 use crate::config::{Abandoned, Config, HalfOpen, Undecided, Window};
-use crate::event::{Event, Trip};
+use crate::event::{Event, OpenBy};
 
 /// A [`Config`] whose values were checked: what the machine works with.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ pub(crate) struct Open {
     pub(crate) backoff: Backoff,
     pub(crate) stable_after: Duration,
     pub(crate) honour_hint: bool,
-    pub(crate) by: Option<Arc<dyn Fn(&Trip) -> Duration + Send + Sync>>,
+    pub(crate) by: Option<OpenBy>,
 }
 
 #[derive(Clone, Copy)]
@@ -149,9 +149,7 @@ fn backoff(config: &Config) -> Result<Backoff, ConfigError> {
     duration("open.max", open.max)?;
     Backoff::exponential(open.first, open.multiplier, open.max)
         .map(|backoff| backoff.jitter(open.jitter))
-        .map_err(|error| {
-            ConfigError::new(format!("open.{}", error.field()), error.value(), error.valid().to_owned())
-        })
+        .map_err(|error| ConfigError::new(format!("open.{}", error.field()), error.value(), error.valid().to_owned()))
 }
 
 fn probing(half_open: HalfOpen, rated: bool) -> Result<Probing, ConfigError> {
@@ -171,11 +169,7 @@ fn ratio(field: &'static str, value: f64) -> Result<Ratio, ConfigError> {
 }
 
 fn count(field: &'static str, value: u32, max: u32) -> Result<u32, ConfigError> {
-    if (1..=max).contains(&value) {
-        Ok(value)
-    } else {
-        Err(ConfigError::new(field, value, format!("1 to {max}")))
-    }
+    if (1..=max).contains(&value) { Ok(value) } else { Err(ConfigError::new(field, value, format!("1 to {max}"))) }
 }
 
 fn duration(field: &'static str, value: Duration) -> Result<Duration, ConfigError> {

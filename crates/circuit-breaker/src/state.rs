@@ -319,7 +319,8 @@ impl Machine {
         let figures = self.window.as_ref().map(RateWindow::figures).unwrap_or_default();
         let minimum = self.settings.minimum_calls;
         let rule = move |threshold, part, whole| RateRule { threshold, part, whole, minimum };
-        let failures = self.settings.failure_rate.map(|rate| (Cause::FailureRate, rule(rate, figures.failed, figures.calls)));
+        let failures =
+            self.settings.failure_rate.map(|rate| (Cause::FailureRate, rule(rate, figures.failed, figures.calls)));
         let slow = self.settings.slow.map(|slow| (Cause::SlowCallRate, rule(slow.rate, figures.slow, figures.calls)));
         let abandoned = match self.settings.abandoned {
             AbandonedAs::Rate(rate) if self.window.is_some() => {

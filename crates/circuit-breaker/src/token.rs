@@ -45,6 +45,16 @@ impl Token {
     }
 
     #[inline]
+    pub(crate) const fn from_parts(word: NonZeroU64, started: u64) -> Self {
+        Self { word, started: Timestamp::from_nanos(started) }
+    }
+
+    #[inline]
+    pub(crate) const fn into_parts(self) -> (NonZeroU64, u64) {
+        (self.word, self.started.as_nanos())
+    }
+
+    #[inline]
     const fn word(generation: u64, kind: Kind) -> NonZeroU64 {
         // A kind is never zero, so neither is the word.
         NonZeroU64::MIN.saturating_add((generation | kind as u64) - 1)

@@ -1,11 +1,13 @@
 //! A policy of one's own, with every front door for free.
 //!
-//! `cargo run -p seawall-core --example quick_start`
+//! `cargo run -p seawall-core --example core_quick_start`
 
 use std::time::Duration;
 
 use seawall_core::time::{Clock, Now};
-use seawall_core::{Admits, Ask, Ending, Entry, Kind, Name, Place, Policy, Priority, Rejection, Shared, Turn, WaitQueue};
+use seawall_core::{
+    Admits, Ask, Ending, Entry, Kind, Name, Place, Policy, Priority, Rejection, Shared, Turn, WaitQueue,
+};
 use std::task::{Context, Poll};
 
 /// At most two calls at once; the others wait in line.

@@ -84,7 +84,7 @@ impl Backoff {
         match self.jitter {
             Jitter::None => whole,
             Jitter::Full => share(whole),
-            Jitter::Equal => whole / 2 + share(whole - whole / 2),
+            Jitter::Equal => whole / 2 + share(whole.saturating_sub(whole / 2)),
         }
     }
 

@@ -17,7 +17,11 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// An error about `field`, whose value was `value` and must be `valid`.
-    pub fn new(field: impl Into<Cow<'static, str>>, value: impl fmt::Display, valid: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(
+        field: impl Into<Cow<'static, str>>,
+        value: impl fmt::Display,
+        valid: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self { field: field.into(), value: value.to_string(), valid: valid.into() }
     }
 

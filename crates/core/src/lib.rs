@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(
+    clippy::inline_always,
+    reason = "the front doors and the clock are on every call: inlined whole, a success costs half"
+)]
 
 pub mod observe;
 pub mod stripe;
@@ -21,8 +25,8 @@ mod rejection;
 mod shared;
 mod wait;
 
-pub use all::{Both, BothPlace, Members, all};
 pub use admit::{Admit, Admits, Ask, Classified, Conclude, Configure, Entry, Hold, Permit, Policy, Ticket, With};
+pub use all::{Both, BothPlace, Members, all};
 pub use backoff::{Backoff, Jitter};
 pub use by::By;
 pub use error::ConfigError;

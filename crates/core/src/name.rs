@@ -16,6 +16,8 @@ use crate::ConfigError;
 /// # Ok::<(), seawall_core::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+// Aligned, so that copies are of whole words.
+#[repr(align(8))]
 pub struct Name {
     len: u8,
     bytes: [u8; Name::MAX_LEN],

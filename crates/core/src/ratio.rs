@@ -28,11 +28,7 @@ impl Ratio {
     /// # Errors
     /// If it is not above 0 and at most 1, or not a number.
     pub fn new(value: f64) -> Result<Self, ConfigError> {
-        if value > 0.0 && value <= 1.0 {
-            Ok(Self(value))
-        } else {
-            Err(ConfigError::new("ratio", value, Self::VALID))
-        }
+        if value > 0.0 && value <= 1.0 { Ok(Self(value)) } else { Err(ConfigError::new("ratio", value, Self::VALID)) }
     }
 
     /// The ratio of so many hundredths.
@@ -82,6 +78,7 @@ impl serde::Serialize for Ratio {
 impl<'de> serde::Deserialize<'de> for Ratio {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = f64::deserialize(deserializer)?;
-        Self::new(value).map_err(|_| serde::de::Error::custom(format_args!("{value} is not {}", Self::VALID)))
+        Self::new(value)
+            .map_err(|error| serde::de::Error::custom(format_args!("{} is not {}", error.value(), error.valid())))
     }
 }

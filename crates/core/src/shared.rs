@@ -153,7 +153,7 @@ impl<P: Policy> Shared<P> {
 /// The front doors of policies that ask nothing of the call.
 impl<P: Admits> Shared<P> {
     #[inline]
-    const fn door<'a>(policy: &'a P) -> With<'a, P> {
+    const fn door(policy: &P) -> With<'_, P> {
         With::new(policy, &())
     }
 
@@ -161,7 +161,7 @@ impl<P: Admits> Shared<P> {
     ///
     /// # Errors
     /// The pattern's refusal.
-    #[inline]
+    #[inline(always)]
     pub fn try_admit(&self) -> Result<Permit<&P>, P::Refusal> {
         Self::door(self).try_admit()
     }
@@ -211,7 +211,7 @@ impl<P: Admits> Shared<P> {
     ///
     /// # Errors
     /// The pattern's refusal; then `call` has not run.
-    #[inline]
+    #[inline(always)]
     pub fn run_sync<T, E>(&self, call: impl FnOnce() -> Result<T, E>) -> Result<Result<T, E>, P::Refusal> {
         Self::door(self).run_sync(call)
     }

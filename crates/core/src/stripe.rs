@@ -121,13 +121,14 @@ pub struct Padded<T>(pub T);
 
 /// One `T` for each seat and one for all threads without a seat.
 pub struct Striped<T> {
-    lanes: Box<[Padded<T>]>,
+    own: Box<[Padded<T>]>,
+    shared: Box<Padded<T>>,
 }
 
 impl<T: Default> Striped<T> {
     /// Lanes for `seats` seats and the shared one.
     pub fn new(seats: usize) -> Self {
-        Self { lanes: (0..=seats).map(|_| Padded::default()).collect() }
+        Self { own: (0..seats).map(|_| Padded::default()).collect(), shared: Box::default() }
     }
 }
 
@@ -135,21 +136,21 @@ impl<T> Striped<T> {
     /// The lane of the current thread.
     #[inline]
     pub fn lane(&self) -> Lane<'_, T> {
-        let seat = seat();
-        let last = self.lanes.len() - 1;
-        let exclusive = seat < last;
-        Lane { value: &self.lanes[if exclusive { seat } else { last }].0, exclusive }
+        match self.own.get(seat()) {
+            Some(lane) => Lane { value: &lane.0, exclusive: true },
+            None => Lane { value: &self.shared.0, exclusive: false },
+        }
     }
 
     /// All lanes.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.lanes.iter().map(|lane| &lane.0)
+        self.own.iter().chain(std::iter::once(&*self.shared)).map(|lane| &lane.0)
     }
 }
 
 impl<T> fmt::Debug for Striped<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Striped").field("lanes", &self.lanes.len()).finish()
+        f.debug_struct("Striped").field("own", &self.own.len()).finish_non_exhaustive()
     }
 }
 

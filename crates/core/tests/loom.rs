@@ -156,8 +156,7 @@ fn a_place_that_is_left_while_it_is_granted_gives_its_turn_on() {
         let queue = Arc::new(WaitQueue::new(1, 2));
         sit(Some(0));
         assert!(queue.try_take());
-        let (Turn::Later(first), Turn::Later(second)) =
-            (queue.enter(Priority::Normal), queue.enter(Priority::Normal))
+        let (Turn::Later(first), Turn::Later(second)) = (queue.enter(Priority::Normal), queue.enter(Priority::Normal))
         else {
             panic!("both wait");
         };

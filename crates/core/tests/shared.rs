@@ -35,7 +35,8 @@ fn clones_of_clones_on_other_threads_share_one_policy_and_the_last_one_ends_it()
                 std::thread::scope(|scope| {
                     scope.spawn(move || {
                         let second = own.clone();
-                        let third = std::thread::scope(|scope| scope.spawn(|| second.clone()).join()).expect("no panic");
+                        let third =
+                            std::thread::scope(|scope| scope.spawn(|| second.clone()).join()).expect("no panic");
                         assert!(third.is_same(&first));
                         kept.lock().expect("not poisoned").push((third.clone(), second, third));
                     });

@@ -19,12 +19,8 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let priority = prop_oneof![
-        Just(Priority::Low),
-        Just(Priority::Normal),
-        Just(Priority::High),
-        Just(Priority::Critical)
-    ];
+    let priority =
+        prop_oneof![Just(Priority::Low), Just(Priority::Normal), Just(Priority::High), Just(Priority::Critical)];
     prop_oneof![
         2 => Just(Op::TryTake),
         4 => priority.prop_map(Op::Enter),

@@ -1,6 +1,6 @@
 //! One pattern in the service's own registry, and what `/metrics` and `/health` answer.
 //!
-//! `cargo run -p seawall-telemetry --example quick_start`
+//! `cargo run -p seawall-telemetry --example telemetry_quick_start`
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

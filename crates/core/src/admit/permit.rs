@@ -42,7 +42,7 @@ struct Admitted<H: Hold> {
 }
 
 impl<H: Hold> Admitted<H> {
-    #[inline]
+    #[inline(always)]
     fn settle(self, ending: Ending<'_>) {
         let now = Now::new(self.hold.clock());
         self.hold.settle(self.token, ending, &now);
@@ -50,43 +50,43 @@ impl<H: Hold> Admitted<H> {
 }
 
 impl<H: Hold> Permit<H> {
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn new(hold: H, token: <H::Policy as Policy>::Token) -> Self {
         Self { admitted: Some(Admitted { hold, token }) }
     }
 
     /// The call succeeded.
-    #[inline]
+    #[inline(always)]
     pub fn success(self) {
         self.finish(Outcome::Success);
     }
 
     /// The call failed.
-    #[inline]
+    #[inline(always)]
     pub fn failure(self) {
         self.finish(Outcome::Failure);
     }
 
     /// The call ended in a way that says nothing about the dependency.
-    #[inline]
+    #[inline(always)]
     pub fn ignore(self) {
         self.finish(Outcome::Ignored);
     }
 
     /// The call ran to its end: an [`Outcome`], or a [`Report`] that says more.
-    #[inline]
+    #[inline(always)]
     pub fn finish<'a>(self, report: impl Into<Report<'a>>) {
         self.end(Ending::Finished(report.into()));
     }
 
     /// The call never started: what was taken for it is given back.
-    #[inline]
+    #[inline(always)]
     pub fn cancel(self) {
         self.end(Ending::Cancelled);
     }
 
     /// Ends the call.
-    #[inline]
+    #[inline(always)]
     pub fn end(self, ending: Ending<'_>) {
         // Nothing is left to drop once the admission is taken out, so the destructor need not look for it.
         if let Some(admitted) = ManuallyDrop::new(self).admitted.take() {
@@ -127,6 +127,9 @@ impl<H: Hold> fmt::Debug for Permit<H> {
     }
 }
 
+/// What a ticket's turn brings.
+type Turn<P> = Result<<P as Policy>::Token, <P as Policy>::Refusal>;
+
 /// A place in a policy's queue. Dropping it leaves the queue.
 #[must_use = "a ticket that is dropped leaves the queue"]
 pub struct Ticket<H: Hold> {
@@ -144,11 +147,7 @@ impl<H: Hold> Ticket<H> {
     }
 
     /// Looks whether the turn has come. Once ready, the ticket is spent.
-    pub(crate) fn poll<Call: ?Sized>(
-        &mut self,
-        ask: &Ask<'_, Call>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<<H::Policy as Policy>::Token, <H::Policy as Policy>::Refusal>>
+    pub(crate) fn poll<Call: ?Sized>(&mut self, ask: &Ask<'_, Call>, cx: &mut Context<'_>) -> Poll<Turn<H::Policy>>
     where
         H::Policy: Admits<Call>,
     {

@@ -39,7 +39,7 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
     ///
     /// # Errors
     /// The pattern's refusal.
-    #[inline]
+    #[inline(always)]
     pub fn try_admit(self) -> Result<Permit<&'a P>, P::Refusal> {
         let now = Now::new(self.policy.clock());
         let token = self.policy.try_admit(&Ask::new(self.call, &now))?;
@@ -108,7 +108,7 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
     ///
     /// # Errors
     /// The pattern's refusal; then `call` has not run.
-    #[inline]
+    #[inline(always)]
     pub fn run_sync<T, E>(self, call: impl FnOnce() -> Result<T, E>) -> Result<Result<T, E>, P::Refusal> {
         let permit = if P::WAITS { block_on(self.admit())? } else { self.try_admit()? };
         let result = call();

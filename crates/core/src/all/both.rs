@@ -40,7 +40,7 @@ impl<A: Policy, B: Policy> Both<A, B> {
         ask: &Ask<'_, Call>,
         place: &mut BothPlace<A, B>,
         mut cx: Option<&mut Context<'_>>,
-    ) -> Poll<Result<(A::Token, B::Token), Rejection>>
+    ) -> Poll<Result<<Self as Policy>::Token, Rejection>>
     where
         A: Admits<Call>,
         B: Admits<Call>,
@@ -133,16 +133,12 @@ impl<A: Policy, B: Policy> fmt::Debug for BothPlace<A, B> {
 }
 
 /// How far a call has come with one policy.
+#[derive(Default)]
 enum Step<P: Policy> {
+    #[default]
     Unasked,
     Waiting(P::Place),
     Held(P::Token),
-}
-
-impl<P: Policy> Default for Step<P> {
-    fn default() -> Self {
-        Self::Unasked
-    }
 }
 
 impl<P: Policy> Step<P> {

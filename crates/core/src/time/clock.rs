@@ -64,8 +64,7 @@ impl System {
         })
     }
 
-    /// Not inlined: it brings the code of every kind of clock that the machine could have.
-    #[inline(never)]
+    #[inline(always)]
     fn now(&self) -> Timestamp {
         Timestamp::from_nanos(self.clock.delta_as_nanos(self.raw_origin, self.clock.raw()))
     }
@@ -99,7 +98,7 @@ impl Clock {
     }
 
     /// The time now.
-    #[inline]
+    #[inline(always)]
     pub fn now(&self) -> Timestamp {
         if let Kind::System(system) = &self.0 { system.now() } else { self.other_now() }
     }
@@ -176,10 +175,10 @@ fn tokio_now() -> Timestamp {
 
 #[cfg(feature = "tokio")]
 fn tokio_instant(at: Timestamp) -> tokio::time::Instant {
-    let origin = System::get().origin;
-    let since = at.saturating_duration_since(Timestamp::ZERO);
     // An instant beyond what the platform can express is as good as one a century away.
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    let origin = System::get().origin;
+    let since = at.saturating_duration_since(Timestamp::ZERO);
     let instant = origin.checked_add(since).or_else(|| origin.checked_add(CENTURY)).unwrap_or(origin);
     tokio::time::Instant::from_std(instant)
 }

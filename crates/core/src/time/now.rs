@@ -36,7 +36,7 @@ impl<'a> Now<'a> {
     }
 
     /// The time of this decision.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self) -> Timestamp {
         if let Some(at) = self.read.get() {
             return at;

@@ -21,7 +21,11 @@ pub struct Sleep {
 
 #[pin_project(project = Project)]
 enum Kind {
-    System { clock: Clock, at: Timestamp, delay: Option<Delay> },
+    System {
+        clock: Clock,
+        at: Timestamp,
+        delay: Option<Delay>,
+    },
     #[cfg(feature = "tokio")]
     Tokio(#[pin] tokio::time::Sleep),
     Manual(ManualSleep),

@@ -98,13 +98,13 @@ impl Line {
         at
     }
 
-    /// Grants the turn of the first of the highest priority. `None` if nobody waits; otherwise whom to wake, if it asked.
-    pub(super) fn grant(&mut self) -> Option<Option<Waker>> {
+    /// Grants the turn of the first of the highest priority, and tells whom to wake, if it has asked already.
+    pub(super) fn grant(&mut self) -> Option<Waker> {
         let first = self.ends.iter().rev().find_map(|ends| ends.first)?;
         self.unlink(first);
         match std::mem::replace(&mut self.slots[first].state, State::Granted) {
-            State::Waiting { waker, .. } => Some(waker),
-            State::Free { .. } | State::Granted => Some(None),
+            State::Waiting { waker, .. } => waker,
+            State::Free { .. } | State::Granted => None,
         }
     }
 

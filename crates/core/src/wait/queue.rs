@@ -139,7 +139,7 @@ impl WaitQueue {
         }
         if locked.withdrawn == 0 && locked.line.waiting() > 0 && self.take_any() {
             self.attention.fetch_sub(1, Ordering::SeqCst);
-            return locked.line.grant().flatten();
+            return locked.line.grant();
         }
         None
     }

@@ -7,9 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use seawall_core::time::{Clock, Now, Timestamp};
-use seawall_core::{
-    Admits, Ask, Ending, Entry, Kind, Name, Place, Policy, Priority, Rejection, Turn, WaitQueue,
-};
+use seawall_core::{Admits, Ask, Ending, Entry, Kind, Name, Place, Policy, Priority, Rejection, Turn, WaitQueue};
 
 fn refusal(kind: &'static Kind) -> Rejection {
     Rejection::new(kind, Name::from_static("test"))
