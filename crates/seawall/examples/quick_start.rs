@@ -1,6 +1,6 @@
 //! A dependency that fails, a breaker that stops asking it, and time that a program moves by hand.
 //!
-//! `cargo run -p seawall --example quick_start`
+//! `cargo run -p seawall --example seawall_quick_start`
 
 use std::io;
 use std::time::Duration;

@@ -123,6 +123,23 @@ fn features_are_plain_nouns_and_hide_their_dependencies() {
 }
 
 #[test]
+fn programs_have_names_of_their_own() {
+    let programs: Vec<_> = members()
+        .iter()
+        .flat_map(|member| member.package.targets.iter().map(move |target| (member, target)))
+        .filter(|(_, target)| target.is_example() || target.is_bin())
+        .map(|(member, target)| (member.manifest(), target.kind.clone(), target.name.as_str()))
+        .collect();
+    hold(
+        "All examples are built into one folder, and all programs into another:",
+        programs.iter().enumerate().filter_map(|(index, (manifest, kind, name))| {
+            let (first, ..) = programs[..index].iter().find(|(_, other, taken)| other == kind && taken == name)?;
+            Some(format!("{manifest}: `{name}` is the name of one of {first} too"))
+        }),
+    );
+}
+
+#[test]
 fn versions_are_written_once() {
     hold(
         "Published packages take versions from [workspace.dependencies]:",
