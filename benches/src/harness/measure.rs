@@ -73,8 +73,8 @@ fn row(contest: &Contest, threads: usize, ours: &Side, rival: &Rival, side: &Sid
     })
 }
 
-/// How often a disturbed round is tried.
-const TRIES: usize = 5;
+/// How often a disturbed round is tried. More would only keep a busy machine busy.
+const TRIES: usize = 3;
 
 struct Side {
     name: &'static str,
