@@ -1,8 +1,12 @@
+use std::any::Any;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
+use seawall_core::observe::Observer;
 use seawall_core::stripe::{self, Counted, Striped, Tag, TaggedTally, Tally};
 use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +14,7 @@ use seawall_core::time::{Clock, Now, Timestamp};
 use seawall_core::{ConfigError, Ending, Name, Outcome, Report, Shared};
 
 use crate::error::{NotOpen, Open};
-use crate::event::State;
+use crate::event::{Event, State};
 use crate::gate::Gate;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
@@ -52,6 +56,8 @@ pub struct Breaker {
     gate: stripe::Padded<AtomicU64>,
     /// Until when every call is refused without the lock. [`View::refuse_until`], written before the gate.
     refuse_until: AtomicU64,
+    /// When the state began: an earlier time is one after a step back of the clock.
+    since: AtomicU64,
     /// When the newest bucket ends. [`View::bucket_end`].
     bucket_end: AtomicU64,
     /// Longer calls are slow, in nanoseconds.
@@ -96,6 +102,10 @@ impl Decision {
         let (word, detail) = token.into_parts();
         Self { token: Some(word), detail }
     }
+
+    const fn refused(left: u64) -> Self {
+        Self { token: None, detail: left }
+    }
 }
 
 /// What was counted since the breaker was made.
@@ -123,6 +133,7 @@ impl Breaker {
         let breaker = Self {
             gate: stripe::Padded(AtomicU64::new(0)),
             refuse_until: AtomicU64::new(0),
+            since: AtomicU64::new(0),
             bucket_end: AtomicU64::new(0),
             slow_after: AtomicU64::new(u64::MAX),
             cause: AtomicU64::new(0),
@@ -145,10 +156,17 @@ impl Breaker {
     /// Works under the lock: tells the machine the successes that the lanes counted meanwhile, does `work`, publishes the
     /// view, releases the lock, and then tells what happened.
     fn locked<R>(&self, work: impl FnOnce(&mut Locked, &mut Events) -> R) -> R {
+        let (result, news) = self.locked_quietly(work);
+        news.tell();
+        result
+    }
+
+    /// The same, but leaves it to the caller to tell what happened.
+    fn locked_quietly<R>(&self, work: impl FnOnce(&mut Locked, &mut Events) -> R) -> (R, News) {
         let mut events = Events::new();
         let mut locked = self.locked.lock();
         let counted = self.sum(|lane| lane.successes.get(locked.tag));
-        let news = counted - locked.absorbed;
+        let news = counted.saturating_sub(locked.absorbed);
         locked.absorbed = counted;
         locked.totals.successes += news;
         locked.machine.absorb(news);
@@ -156,9 +174,10 @@ impl Breaker {
         let result = work(&mut locked, &mut events);
         let moved = locked.machine.generation() != generation;
         if moved || counted >= Self::MANY {
-            // From here on, what is counted under the old tag is too late.
+            // From here on, what is counted under the old tag is too late. Lanes that nobody wrote since the tag was last
+            // used, before it wrapped, have a count under it already.
             locked.tag = locked.tag.next();
-            locked.absorbed = 0;
+            locked.absorbed = self.sum(|lane| lane.successes.get(locked.tag));
         }
         if moved {
             locked.refused_before = self.sum(|lane| lane.refused.get());
@@ -168,14 +187,8 @@ impl Breaker {
         }
         self.publish(&locked);
         let observer = if events.is_empty() { None } else { locked.machine.settings().observer.clone() };
-        drop(locked);
-        for event in &events {
-            event.trace();
-            if let Some(observer) = &observer {
-                observer.observe(event);
-            }
-        }
-        result
+        let panic = locked.machine.take_panic();
+        (result, News { events, observer, panic })
     }
 
     fn sum(&self, part: impl Fn(&Counts) -> u64) -> u64 {
@@ -186,6 +199,7 @@ impl Breaker {
     fn publish(&self, locked: &Locked) {
         let view: View = locked.machine.view();
         let slow_after = locked.machine.settings().slow.map_or(u64::MAX, |slow| nanos(slow.after));
+        set(&self.since, locked.machine.since().as_nanos());
         set(&self.refuse_until, view.refuse_until.as_nanos());
         set(&self.bucket_end, view.bucket_end.as_nanos());
         set(&self.slow_after, slow_after);
@@ -223,13 +237,20 @@ impl Breaker {
     fn admit_unless_refused(&self, gate: Gate, now: &Now<'_>, reserving: bool) -> Decision {
         let left = self.refuses_for(now);
         if left > 0 {
-            self.lanes.lane().count(|lane| &lane.refused);
-            return Decision { token: None, detail: left };
+            // A reservation is refused again when its call comes, and counted then.
+            if !reserving {
+                self.lanes.lane().count(|lane| &lane.refused);
+            }
+            return Decision::refused(left);
         }
-        if reserving {
-            return Decision::admitted(Token::new(gate.generation(), Kind::Reserved, Timestamp::NEVER));
-        }
-        self.admit_locked(now)
+        let kind = if reserving {
+            Kind::Reserved
+        } else if gate.state() == State::Disabled {
+            Kind::Uncounted
+        } else {
+            return self.admit_locked(now);
+        };
+        Decision::admitted(Token::new(gate.generation(), kind, Timestamp::NEVER))
     }
 
     /// How long every call is refused, as far as that can be told without the lock: 0 if not at all, all ones if no time
@@ -239,34 +260,42 @@ impl Breaker {
         match self.refuse_until.load(Ordering::Acquire) {
             0 => 0,
             u64::MAX => u64::MAX,
+            // Before the state began, the clock has stepped back: the machine sets its times again.
+            _ if now.get().as_nanos() < self.since.load(Ordering::Relaxed) => 0,
             until => until.saturating_sub(now.get().as_nanos()),
         }
     }
 
     #[inline]
     fn refusal(&self, gate: Gate, left: u64) -> Open {
-        Open::new(self.name, gate.state(), self.cause.load(Ordering::Relaxed), left)
+        // Between a refusal and this look the circuit may have changed into a state that does not refuse.
+        let state = match gate.state() {
+            state @ (State::HalfOpen | State::ForcedOpen) => state,
+            _ => State::Open,
+        };
+        Open::new(self.name, state, self.cause.load(Ordering::Relaxed), left)
     }
 
     #[cold]
     #[inline(never)]
     fn admit_locked(&self, now: &Now<'_>) -> Decision {
         let at = now.get();
-        let decision = self.locked(|locked, events| {
+        let (decided, news) = self.locked_quietly(|locked, events| {
             let grant = locked.machine.admit(at, events);
             let generation = Gate::generation_bits(locked.machine.generation());
-            match grant {
-                Some(grant) => Decision::admitted(Token::new(generation, grant.into(), at)),
-                None => match locked.machine.view().refuse_until {
-                    Timestamp::NEVER => Decision { token: None, detail: u64::MAX },
-                    until => Decision { token: None, detail: until.as_nanos().saturating_sub(at.as_nanos()) },
-                },
-            }
+            let until = locked.machine.view().refuse_until;
+            grant.map(|grant| Token::new(generation, grant.into(), at)).ok_or(until)
         });
-        if decision.token.is_none() {
-            self.lanes.lane().count(|lane| &lane.refused);
+        let granted = decided.map(|token| Granted { breaker: self, token, at });
+        news.tell();
+        match granted {
+            Ok(granted) => Decision::admitted(granted.keep()),
+            Err(until) => {
+                self.lanes.lane().count(|lane| &lane.refused);
+                let left = until.as_nanos().saturating_sub(at.as_nanos());
+                Decision::refused(if until == Timestamp::NEVER { u64::MAX } else { left })
+            }
         }
-        decision
     }
 
     /// Whether any call would be refused now.
@@ -293,10 +322,12 @@ impl Breaker {
     pub(crate) fn settle(&self, token: Token, ending: Ending<'_>, now: &Now<'_>) {
         match &ending {
             Ending::Finished(report) if report.outcome() == Outcome::Success => {
-                if !self.count_success(token, now) {
+                if !self.count_success(token, now) && token.kind() != Kind::Uncounted {
                     self.settle_locked(token, ending, now);
                 }
             }
+            // While disabled nothing is recorded.
+            _ if token.kind() == Kind::Uncounted => {}
             // Only a probe holds something to give back.
             Ending::Cancelled if token.kind() != Kind::Probe => {}
             _ => self.settle_locked(token, ending, now),
@@ -343,15 +374,16 @@ impl Breaker {
     #[inline(never)]
     fn settle_locked(&self, token: Token, ending: Ending<'_>, now: &Now<'_>) {
         let at = now.get();
-        let error = error_text(&ending);
+        // A panic of the user's `Display` reaches the caller once the call has ended.
+        let text = catch_unwind(AssertUnwindSafe(|| error_text(&ending)));
+        let error = text.as_ref().ok().copied().flatten();
         self.locked(|locked, events| {
             // Time may end the generation before the call does.
             locked.machine.tick(at, events);
             let generation = Gate::generation_bits(locked.machine.generation());
             match token.kind() {
                 // It never became a call.
-                Kind::Reserved => {}
-                Kind::Uncounted => locked.note(&ending, error),
+                Kind::Reserved | Kind::Uncounted => {}
                 Kind::Counted | Kind::Probe if token.generation() != generation => {
                     // A call that never started did not end late.
                     locked.totals.stale += u64::from(!matches!(ending, Ending::Cancelled));
@@ -363,6 +395,9 @@ impl Breaker {
                 }
             }
         });
+        if let Err(panic) = text {
+            resume_unwind(panic);
+        }
     }
 
     /// Records the outcome of a call that this breaker did not admit: one that was made before, or by other means. In
@@ -371,8 +406,9 @@ impl Breaker {
         let ending = Ending::Finished(report.into());
         let (at, error) = (self.clock.now(), error_text(&ending));
         self.locked(|locked, events| {
-            locked.note(&ending, error);
-            locked.machine.record(&ending, took, at, events);
+            if locked.machine.record(&ending, took, at, events) {
+                locked.note(&ending, error);
+            }
         });
     }
 
@@ -466,6 +502,49 @@ impl Breaker {
             let snapshot = Snapshot::new(&locked.machine, self.name, now, totals, refused_in_state, last_error);
             (snapshot, totals.transitions)
         })
+    }
+}
+
+/// What happened, to be told once the lock is released.
+struct News {
+    events: Events,
+    observer: Option<Arc<dyn Observer<Event>>>,
+    /// What the user's rule for the open interval panicked with.
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+impl News {
+    fn tell(self) {
+        for event in &self.events {
+            event.trace();
+            if let Some(observer) = &self.observer {
+                observer.observe(event);
+            }
+        }
+        if let Some(panic) = self.panic {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// A grant while observers are told: given back if one of them panics.
+struct Granted<'a> {
+    breaker: &'a Breaker,
+    token: Token,
+    at: Timestamp,
+}
+
+impl Granted<'_> {
+    fn keep(self) -> Token {
+        let token = self.token;
+        std::mem::forget(self);
+        token
+    }
+}
+
+impl Drop for Granted<'_> {
+    fn drop(&mut self) {
+        self.breaker.settle(self.token, Ending::Cancelled, &Now::at(self.at));
     }
 }
 

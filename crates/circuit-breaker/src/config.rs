@@ -29,7 +29,7 @@ use crate::event::{Event, OpenBy, Trip};
 /// ```
 #[derive(Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[cfg_attr(feature = "serde", serde(from = "crate::format::Config"))]
 pub struct Config {
     pub(crate) name: String,
     pub(crate) window: Window,
@@ -53,7 +53,7 @@ pub struct Config {
 /// The calls over which rates are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
+#[cfg_attr(feature = "serde", serde(from = "crate::format::Window", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Window {
     /// The last `size` calls, exactly.
@@ -61,7 +61,6 @@ pub enum Window {
         /// How many calls: 1 to 1 000 000. It takes three bits of memory a call.
         size: u32,
         /// How many of them there must be before a rate counts: 1 to `size`.
-        #[cfg_attr(feature = "serde", serde(default = "default_minimum"))]
         minimum_calls: u32,
     },
     /// The calls of the last `length`, in `buckets` of equal length: between `length` less one bucket and `length`.
@@ -70,21 +69,14 @@ pub enum Window {
         #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
         length: Duration,
         /// In how many steps old calls leave: 1 to 1 000.
-        #[cfg_attr(feature = "serde", serde(default = "default_buckets"))]
         buckets: u32,
         /// How many calls there must be before a rate counts: at least 1.
-        #[cfg_attr(feature = "serde", serde(default = "default_minimum"))]
         minimum_calls: u32,
     },
 }
 
 const fn default_minimum() -> u32 {
     20
-}
-
-#[cfg(feature = "serde")]
-const fn default_buckets() -> u32 {
-    10
 }
 
 impl Window {
@@ -165,7 +157,7 @@ pub enum Abandoned {
 /// How long the circuit stays open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[cfg_attr(feature = "serde", serde(from = "crate::format::OpenInterval"))]
 pub struct OpenInterval {
     /// How long the first time.
     #[cfg_attr(feature = "serde", serde(rename = "for", with = "humantime_serde"))]
@@ -176,7 +168,7 @@ pub struct OpenInterval {
     #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
     pub max: Duration,
     /// Whether the interval is shortened at random, so that many clients do not come back at once.
-    #[cfg_attr(feature = "serde", serde(with = "jitter"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::format::jitter"))]
     pub jitter: Jitter,
     /// How long the circuit must stay closed before the interval is the first again. Zero: as soon as it closes.
     #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
@@ -203,7 +195,7 @@ impl Default for OpenInterval {
 /// How a half-open circuit decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[cfg_attr(feature = "serde", serde(from = "crate::format::HalfOpen"))]
 pub struct HalfOpen {
     /// How many calls may try the dependency: 1 to 1 000 000.
     pub probes: u32,
@@ -212,7 +204,7 @@ pub struct HalfOpen {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub successes: Option<u32>,
     /// How long it may take to decide. Without it, probes that hang keep the circuit half-open.
-    #[cfg_attr(feature = "serde", serde(with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::format::limit"))]
     pub max: Option<Duration>,
     /// What happens then.
     pub after_max: Undecided,
@@ -347,8 +339,8 @@ impl Config {
         self
     }
 
-    /// Stays open as long as `interval` says of each trip. A panic of it reaches the caller whose call opened the circuit,
-    /// which then stays as it was.
+    /// Stays open as long as `interval` says of each trip. It must not call the breaker, whose lock is held meanwhile. If it
+    /// panics, the circuit opens for the configured interval, and the panic goes on in the caller whose call opened it.
     #[must_use]
     pub fn open_by(mut self, interval: impl Fn(&Trip) -> Duration + Send + Sync + 'static) -> Self {
         self.open_by = Some(Arc::new(interval));
@@ -383,29 +375,5 @@ impl fmt::Debug for Config {
             .field("open", &self.open)
             .field("half_open", &self.half_open)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "serde")]
-mod jitter {
-    use seawall_core::Jitter;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-    pub(super) fn serialize<S: Serializer>(jitter: &Jitter, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(match jitter {
-            Jitter::Equal => "equal",
-            Jitter::Full => "full",
-            _ => "none",
-        })
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Jitter, D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
-            "none" => Ok(Jitter::None),
-            "equal" => Ok(Jitter::Equal),
-            "full" => Ok(Jitter::Full),
-            other => Err(serde::de::Error::unknown_variant(other, &["none", "equal", "full"])),
-        }
     }
 }

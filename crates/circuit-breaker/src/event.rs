@@ -145,6 +145,8 @@ pub struct Event {
     /// When.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub at: Timestamp,
+    /// The generation that it began. Observers on several threads may hear of transitions out of order.
+    pub generation: u32,
     /// The state before.
     pub from: State,
     /// The state after.

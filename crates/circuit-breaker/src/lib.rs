@@ -10,6 +10,8 @@ mod config;
 mod error;
 mod event;
 mod figures;
+#[cfg(feature = "serde")]
+mod format;
 mod gate;
 mod metrics;
 mod period;

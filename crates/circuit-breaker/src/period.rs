@@ -19,8 +19,10 @@ impl RecentFailures {
         if self.at.len() == self.limit {
             self.at.pop_front();
         }
-        // A clock that stepped back must not make a failure older than the one before it.
-        let now = self.at.back().map_or(now, |last| now.max(*last));
+        // After a step back of the clock, failures that seem to come are of now, and age from now on.
+        for at in self.at.iter_mut().rev().take_while(|at| **at > now) {
+            *at = now;
+        }
         self.at.push_back(now);
     }
 

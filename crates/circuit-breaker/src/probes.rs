@@ -15,7 +15,9 @@ pub(crate) struct Probes {
     permits: u64,
     /// Calls that are running. They may be more than the permits, if a smaller configuration came meanwhile.
     out: u64,
-    give_up: Timestamp,
+    max: Option<Duration>,
+    /// Since when there is somebody to wait for: a probe that is out, or whoever asked for this state by hand.
+    awaited_since: Option<Timestamp>,
     figures: Figures,
     /// Calls that count towards closing: they succeeded and were not slow.
     good: u64,
@@ -30,36 +32,42 @@ pub(crate) enum Verdict {
 }
 
 impl Probes {
-    pub(crate) fn new(probing: &Probing, now: Timestamp) -> Self {
-        Self {
-            permits: probing.probes,
-            out: 0,
-            give_up: give_up(probing.max, now),
-            figures: Figures::default(),
-            good: 0,
-        }
+    pub(crate) fn new(probing: &Probing, awaited_since: Option<Timestamp>) -> Self {
+        Self { permits: probing.probes, out: 0, max: probing.max, awaited_since, figures: Figures::default(), good: 0 }
     }
 
     pub(crate) const fn left(&self) -> u64 {
         self.permits.saturating_sub(self.figures.calls + self.out)
     }
 
-    pub(crate) const fn give_up(&self) -> Timestamp {
-        self.give_up
+    /// When the circuit stops waiting for probes that hang.
+    pub(crate) fn give_up(&self) -> Timestamp {
+        self.awaited_since.zip(self.max).map_or(Timestamp::NEVER, |(since, max)| since + max)
+    }
+
+    /// The clock has stepped back: what was waited for goes on from there.
+    pub(crate) fn follow_back(&mut self, by: Duration) {
+        self.awaited_since = self.awaited_since.map(|since| since - by);
     }
 
     pub(crate) const fn figures(&self) -> Figures {
         self.figures
     }
 
-    pub(crate) const fn take(&mut self) -> bool {
+    pub(crate) fn take(&mut self, now: Timestamp) -> bool {
         let free = self.left() > 0;
-        self.out += free as u64;
+        if free {
+            self.out += 1;
+            self.awaited_since.get_or_insert(now);
+        }
         free
     }
 
     pub(crate) fn settle(&mut self, call: Call, settings: &Settings) -> Verdict {
         self.out = self.out.saturating_sub(1);
+        if self.out == 0 {
+            self.awaited_since = None;
+        }
         match call {
             Call::Judged { failed, slow } => {
                 self.figures.mark(Mark { failed, slow, abandoned: false });
@@ -103,15 +111,11 @@ impl Probes {
         }
     }
 
-    /// Takes over another number of permits and another time, counted from the beginning; who is out stays out.
-    pub(crate) fn resize(&mut self, since: Timestamp, settings: &Settings) -> Verdict {
+    /// Takes over another number of permits and another time; who is out stays out.
+    pub(crate) fn resize(&mut self, settings: &Settings) -> Verdict {
         let probing = &settings.half_open;
         self.permits = probing.probes;
-        self.give_up = give_up(probing.max, since);
+        self.max = probing.max;
         self.verdict(settings)
     }
-}
-
-fn give_up(max: Option<Duration>, since: Timestamp) -> Timestamp {
-    max.map_or(Timestamp::NEVER, |max| since + max)
 }

@@ -10,6 +10,8 @@
 //!
 //! Every change of state begins a generation. What ends in a later generation than it was admitted in counts nowhere.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use seawall_core::Ending;
@@ -45,6 +47,7 @@ pub(crate) struct Machine {
     /// The rules whose being met was told in this generation of metrics-only.
     told: Vec<Cause>,
     random: Random,
+    panic: Option<Box<dyn Any + Send>>,
 }
 
 enum Phase {
@@ -103,6 +106,7 @@ impl Machine {
             frozen_minimum: 0,
             told: Vec::new(),
             random: Random::new(seed),
+            panic: None,
             settings,
         }
     }
@@ -209,8 +213,23 @@ impl Machine {
         }
     }
 
+    /// After a step back of the clock, an open interval and the wait for probes last as long as they would have from there.
+    fn follow_back(&mut self, now: Timestamp) {
+        let back = self.since.saturating_duration_since(now);
+        if back.is_zero() {
+            return;
+        }
+        match &mut self.phase {
+            Phase::Open { until, .. } => *until = *until - back,
+            Phase::HalfOpen { probes, .. } => probes.follow_back(back),
+            _ => return,
+        }
+        self.since = now;
+    }
+
     /// Lets time do what it does.
     pub(crate) fn tick(&mut self, now: Timestamp, events: &mut Events) {
+        self.follow_back(now);
         if let Phase::HalfOpen { probes, .. } = &self.phase
             && now >= probes.give_up()
         {
@@ -236,7 +255,7 @@ impl Machine {
         match &mut self.phase {
             Phase::Closed | Phase::MetricsOnly => Some(Grant::Counted),
             Phase::Disabled => Some(Grant::Uncounted),
-            Phase::HalfOpen { probes, .. } => probes.take().then_some(Grant::Probe),
+            Phase::HalfOpen { probes, .. } => probes.take(now).then_some(Grant::Probe),
             Phase::Open { .. } | Phase::ForcedOpen => None,
         }
     }
@@ -260,14 +279,17 @@ impl Machine {
     }
 
     /// The outcome of a call that this breaker did not admit.
-    pub(crate) fn record(&mut self, ending: &Ending<'_>, took: Duration, now: Timestamp, events: &mut Events) {
+    /// Tells whether it counts.
+    pub(crate) fn record(&mut self, ending: &Ending<'_>, took: Duration, now: Timestamp, events: &mut Events) -> bool {
         self.tick(now, events);
         if let Phase::HalfOpen { probes, .. } = &mut self.phase
-            && !probes.take()
+            && !probes.take(now)
         {
-            return;
+            return false;
         }
+        let counts = self.is_judging() || matches!(self.phase, Phase::HalfOpen { .. });
         self.settle(ending, took, now, events);
+        counts
     }
 
     fn judge(&self, ending: &Ending<'_>, took: Duration) -> Call {
@@ -367,27 +389,49 @@ impl Machine {
     }
 
     fn open(&mut self, now: Timestamp, cause: Cause, hint: Option<Duration>, events: &mut Events) {
+        self.open_for(None, now, cause, hint, events);
+    }
+
+    /// Opens for `interval`, or as configured.
+    fn open_for(
+        &mut self,
+        interval: Option<Duration>,
+        now: Timestamp,
+        cause: Cause,
+        hint: Option<Duration>,
+        events: &mut Events,
+    ) {
         let figures = self.figures();
         let stable = now.saturating_duration_since(self.since) >= self.settings.open.stable_after;
         let opened_before = if self.is_judging() && stable { 0 } else { self.opened_before };
-        // The user's function runs before anything has changed, so that a panic of it changes nothing.
-        let interval = self.interval(&Trip { cause, figures, opened_before, hint });
+        let trip = Trip { cause, figures, opened_before, hint };
+        let interval = interval.unwrap_or_else(|| self.interval(&trip));
         self.opened_before = opened_before.saturating_add(1);
         self.change(Phase::Open { until: now + interval, cause }, figures, now, cause, events);
     }
 
     fn interval(&mut self, trip: &Trip) -> Duration {
         let open = &self.settings.open;
-        match (&open.by, trip.hint) {
-            (Some(by), _) => by(trip),
-            (None, Some(hint)) if open.honour_hint => hint.min(open.backoff.max()),
-            _ => open.backoff.delay(trip.opened_before, self.random.next()),
+        if let Some(by) = &open.by {
+            match catch_unwind(AssertUnwindSafe(|| by(trip))) {
+                Ok(interval) => return interval,
+                Err(panic) => self.panic = Some(panic),
+            }
         }
+        match trip.hint.filter(|hint| open.honour_hint && !hint.is_zero()) {
+            Some(hint) => hint.min(open.backoff.max()),
+            None => open.backoff.delay(trip.opened_before, self.random.next()),
+        }
+    }
+
+    /// What the user's rule for the interval panicked with: to be raised again once the lock is released.
+    pub(crate) const fn take_panic(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.panic.take()
     }
 
     fn enter_half_open(&mut self, now: Timestamp, opened_by: Cause, cause: Cause, events: &mut Events) {
         let figures = self.figures();
-        let probes = Probes::new(&self.settings.half_open, now);
+        let probes = Probes::new(&self.settings.half_open, (cause == Cause::Manual).then_some(now));
         self.change(Phase::HalfOpen { probes, cause: opened_by }, figures, now, cause, events);
     }
 
@@ -424,16 +468,13 @@ impl Machine {
     }
 
     fn event(&self, from: State, cause: Cause, figures: Figures, at: Timestamp) -> Event {
-        Event { name: self.settings.name, at, from, to: self.state(), cause, figures }
+        Event { name: self.settings.name, at, generation: self.generation, from, to: self.state(), cause, figures }
     }
 
     /// Opens as if a rule were met; for `interval`, or as configured.
     pub(crate) fn trip(&mut self, interval: Option<Duration>, now: Timestamp, events: &mut Events) {
         self.tick(now, events);
-        self.open(now, Cause::Manual, None, events);
-        if let (Phase::Open { until, .. }, Some(interval)) = (&mut self.phase, interval) {
-            *until = now + interval;
-        }
+        self.open_for(interval, now, Cause::Manual, None, events);
     }
 
     /// Ends the open interval. Tells the state if there is none.
@@ -494,7 +535,7 @@ impl Machine {
         });
         self.settings = settings;
         if let Phase::HalfOpen { probes, .. } = &mut self.phase {
-            let verdict = probes.resize(self.since, &self.settings);
+            let verdict = probes.resize(&self.settings);
             self.conclude(verdict, now, None, events);
         } else if self.is_judging() {
             // What was counted may meet a rule that is stricter now.

@@ -24,7 +24,7 @@ impl<P, Key: ?Sized, F> By<P, Key, F> {
 /// A call whose key is `None` has no token, and waits for nothing.
 impl<P: Policy, Key: ?Sized, F: Send + Sync> Policy for By<P, Key, F> {
     type Token = Option<P::Token>;
-    type Place = P::Place;
+    type Place = Option<P::Place>;
     type Refusal = P::Refusal;
 
     const WAITS: bool = P::WAITS;
@@ -45,11 +45,13 @@ impl<P: Policy, Key: ?Sized, F: Send + Sync> Policy for By<P, Key, F> {
     }
 
     fn wake_at(&self, place: &Self::Place) -> Option<Timestamp> {
-        self.policy.wake_at(place)
+        place.as_ref().and_then(|place| self.policy.wake_at(place))
     }
 
     fn leave(&self, place: Self::Place) {
-        self.policy.leave(place);
+        if let Some(place) = place {
+            self.policy.leave(place);
+        }
     }
 }
 
@@ -70,7 +72,7 @@ where
         };
         Ok(match self.policy.enter(&ask.about(key))? {
             Entry::Admitted(token) => Entry::Admitted(Some(token)),
-            Entry::Queued(place) => Entry::Queued(place),
+            Entry::Queued(place) => Entry::Queued(Some(place)),
         })
     }
 
@@ -80,10 +82,16 @@ where
         place: &mut Self::Place,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::Token, Self::Refusal>> {
-        match (self.key)(ask.call) {
-            Some(key) => self.policy.poll_place(&ask.about(key), place, cx).map_ok(Some),
-            None => Poll::Ready(Ok(None)),
+        let (Some(key), Some(waiting)) = ((self.key)(ask.call), place.as_mut()) else {
+            // The call has lost its key while it waited: the policy does not concern it any more.
+            self.leave(place.take());
+            return Poll::Ready(Ok(None));
+        };
+        let polled = self.policy.poll_place(&ask.about(key), waiting, cx);
+        if polled.is_ready() {
+            *place = None;
         }
+        polled.map_ok(Some)
     }
 }
 

@@ -38,21 +38,34 @@ impl Kind {
 pub struct Rejection {
     kind: &'static Kind,
     name: Name,
-    retry_after: Option<Duration>,
+    /// In nanoseconds, because making a duration of them costs a division; unknown if it is all ones.
+    retry_after: u64,
 }
 
 impl Rejection {
+    const UNKNOWN: u64 = u64::MAX;
+
     /// A refusal by the instance `name`.
     #[inline]
     pub const fn new(kind: &'static Kind, name: Name) -> Self {
-        Self { kind, name, retry_after: None }
+        Self { kind, name, retry_after: Self::UNKNOWN }
     }
 
     /// The same, with the time after which asking again makes sense.
     #[inline]
     #[must_use]
-    pub const fn after(mut self, retry_after: Duration) -> Self {
-        self.retry_after = Some(retry_after);
+    #[expect(clippy::cast_possible_truncation, reason = "checked")]
+    pub const fn after(self, retry_after: Duration) -> Self {
+        let nanos = retry_after.as_nanos();
+        // Five centuries are as good as for ever, but not unknown.
+        self.after_nanos(if nanos < Self::UNKNOWN as u128 { nanos as u64 } else { Self::UNKNOWN - 1 })
+    }
+
+    /// The same in nanoseconds; all ones if nobody knows the time.
+    #[inline]
+    #[must_use]
+    pub const fn after_nanos(mut self, retry_after: u64) -> Self {
+        self.retry_after = retry_after;
         self
     }
 
@@ -73,7 +86,10 @@ impl Rejection {
 
     /// After what time asking again makes sense, where the pattern can know.
     pub const fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        match self.retry_after {
+            Self::UNKNOWN => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
     }
 
     /// The rejection that caused `error`: the error itself or the first one among its sources.
@@ -95,7 +111,7 @@ impl fmt::Debug for Rejection {
             .field("pattern", &self.kind.pattern)
             .field("reason", &self.kind.reason)
             .field("name", &self.name)
-            .field("retry_after", &self.retry_after)
+            .field("retry_after", &self.retry_after())
             .finish()
     }
 }
@@ -103,7 +119,7 @@ impl fmt::Debug for Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} `{}` refused the call: {}", self.kind.pattern, self.name, self.kind.reason)?;
-        match self.retry_after {
+        match self.retry_after() {
             Some(after) => write!(f, ", retry after {after:?}"),
             None => Ok(()),
         }

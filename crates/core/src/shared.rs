@@ -207,6 +207,17 @@ impl<P: Admits> Shared<P> {
         Self::door(self).run_classified(call, classify).await
     }
 
+    /// Makes one call, or gives what `fallback` makes of the refusal. See [`With::run_or_else`].
+    ///
+    /// # Errors
+    /// The call's own, or the fallback's.
+    pub async fn run_or_else<F, T, E>(&self, call: F, fallback: impl FnOnce(P::Refusal) -> Result<T, E>) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        Self::door(self).run_or_else(call, fallback).await
+    }
+
     /// Makes one call that blocks the thread. See [`With::run_sync`].
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::OnceLock;
 
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -137,8 +138,8 @@ impl<T> Striped<T> {
     #[inline]
     pub fn lane(&self) -> Lane<'_, T> {
         match self.own.get(seat()) {
-            Some(lane) => Lane { value: &lane.0, exclusive: true },
-            None => Lane { value: &self.shared.0, exclusive: false },
+            Some(lane) => Lane { value: &lane.0, exclusive: true, own_thread: PhantomData },
+            None => Lane { value: &self.shared.0, exclusive: false, own_thread: PhantomData },
         }
     }
 
@@ -159,6 +160,8 @@ impl<T> fmt::Debug for Striped<T> {
 pub struct Lane<'a, T> {
     value: &'a T,
     exclusive: bool,
+    /// Not `Send`.
+    own_thread: PhantomData<*const ()>,
 }
 
 /// A count that only grows.

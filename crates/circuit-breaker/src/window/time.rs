@@ -7,7 +7,7 @@ use crate::figures::Figures;
 
 /// The calls of the last `length`, in buckets that begin at multiples of their length since the clock's origin.
 ///
-/// A clock that steps backwards changes nothing: the newest bucket stays the newest.
+/// While a clock that stepped back catches up, the newest bucket stays the newest.
 #[derive(Debug)]
 pub(crate) struct TimeWindow {
     buckets: Box<[Figures]>,
@@ -34,9 +34,7 @@ impl TimeWindow {
         let current = now.as_nanos() / self.bucket_nanos;
         let steps = current.saturating_sub(self.newest);
         if steps >= self.buckets.len() as u64 {
-            self.buckets.fill(Figures::default());
-            self.total = Figures::default();
-            self.newest = current;
+            self.restart(current);
             return;
         }
         for _ in 0..steps {
@@ -77,8 +75,12 @@ impl TimeWindow {
     }
 
     pub(crate) fn clear(&mut self, now: Timestamp) {
+        self.restart(self.newest.max(now.as_nanos() / self.bucket_nanos));
+    }
+
+    fn restart(&mut self, newest: u64) {
         self.buckets.fill(Figures::default());
         self.total = Figures::default();
-        self.newest = self.newest.max(now.as_nanos() / self.bucket_nanos);
+        self.newest = newest;
     }
 }

@@ -30,8 +30,15 @@ pub(crate) struct Judged {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Phase {
     Closed,
-    Open { until: Nanos, cause: Cause },
-    HalfOpen { give_up: Option<Nanos>, cause: Cause },
+    Open {
+        until: Nanos,
+        cause: Cause,
+    },
+    /// Since when there is a probe to wait for, or whoever asked for this state by hand.
+    HalfOpen {
+        awaited_since: Option<Nanos>,
+        cause: Cause,
+    },
     Disabled,
     ForcedOpen,
     MetricsOnly,

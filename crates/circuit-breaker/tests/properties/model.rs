@@ -235,7 +235,7 @@ impl Model {
     fn retry_after(&self) -> Option<Duration> {
         let until = match self.phase {
             Phase::Open { until, .. } => Some(until),
-            Phase::HalfOpen { give_up, .. } if self.probes_left() == Some(0) => give_up,
+            Phase::HalfOpen { .. } if self.probes_left() == Some(0) => self.give_up(),
             _ => None,
         };
         until.map(|until| Duration::from_nanos(until.saturating_sub(self.now)))
@@ -245,15 +245,37 @@ impl Model {
     pub(crate) fn edge(&self) -> Option<Nanos> {
         match self.phase {
             Phase::Open { until, .. } => Some(until),
-            Phase::HalfOpen { give_up, .. } => give_up,
+            Phase::HalfOpen { .. } => self.give_up(),
             _ => self.plan.bucket().map(|bucket| (self.newest + 1) * bucket),
         }
     }
 
     // --- what happens ---
 
+    /// When the circuit stops waiting for its probes.
+    fn give_up(&self) -> Option<Nanos> {
+        match (self.phase, self.plan.half_open.max) {
+            (Phase::HalfOpen { awaited_since: Some(since), .. }, Some(max)) => Some(since + nanos(max)),
+            _ => None,
+        }
+    }
+
+    /// What began before the clock stepped back goes on from there.
+    fn follow_back(&mut self) {
+        let back = self.since.saturating_sub(self.now);
+        match &mut self.phase {
+            Phase::Open { until, .. } => *until = until.saturating_sub(back),
+            Phase::HalfOpen { awaited_since, .. } => {
+                *awaited_since = awaited_since.map(|since| since.saturating_sub(back))
+            }
+            _ => return,
+        }
+        self.since -= back;
+    }
+
     fn tick(&mut self) {
-        if let Phase::HalfOpen { give_up: Some(at), .. } = self.phase
+        self.follow_back();
+        if let Some(at) = self.give_up()
             && self.now >= at
         {
             match self.plan.half_open.after_max {
@@ -264,7 +286,7 @@ impl Model {
         if let Phase::Open { until, cause } = self.phase
             && self.now >= until
         {
-            self.enter_half_open(cause, Cause::IntervalEnded);
+            self.enter_half_open(cause, Cause::IntervalEnded, None);
         }
         if let Some(bucket) = self.plan.bucket() {
             self.newest = self.newest.max(self.now / bucket);
@@ -276,12 +298,13 @@ impl Model {
         // Calls that pass are not a reason to look at the time, nor are refusals before their time is over.
         let ends = match self.phase {
             Phase::Open { until, .. } => Some(until),
-            Phase::HalfOpen { give_up, .. } if self.probes_left() == Some(0) => Some(give_up.unwrap_or(Nanos::MAX)),
+            Phase::HalfOpen { .. } if self.probes_left() == Some(0) => Some(self.give_up().unwrap_or(Nanos::MAX)),
             Phase::ForcedOpen => Some(Nanos::MAX),
             _ => None,
         };
-        let passes = self.is_judging();
-        if !passes && ends.is_none_or(|ends| self.now >= ends) {
+        let passes = self.is_judging() || matches!(self.phase, Phase::Disabled);
+        let stepped_back = self.now < self.since && ends != Some(Nanos::MAX);
+        if !passes && (stepped_back || ends.is_none_or(|ends| self.now >= ends)) {
             self.tick();
         }
         let kind = match self.phase {
@@ -293,6 +316,10 @@ impl Model {
         };
         let started = (!passes || self.plan.slow.is_some()).then_some(self.now);
         self.running.push(Grant { generation: self.generation, kind, started });
+        let now = self.now;
+        if let Phase::HalfOpen { awaited_since, .. } = &mut self.phase {
+            awaited_since.get_or_insert(now);
+        }
         Ok(())
     }
 
@@ -304,15 +331,14 @@ impl Model {
     /// The call at this place among the running ones ended.
     pub(crate) fn end(&mut self, place: usize, end: End) {
         let grant = self.running[place];
-        if matches!(end, End::Cancel) && grant.kind != Granted::Probe {
+        if grant.kind == Granted::Uncounted || matches!(end, End::Cancel) && grant.kind != Granted::Probe {
             self.running.remove(place);
             return;
         }
         self.tick();
         self.running.remove(place);
-        if grant.kind == Granted::Uncounted {
-            self.note(end);
-        } else if grant.generation == self.generation {
+        if grant.generation == self.generation {
+            self.nobody_out();
             self.note(end);
             let took = grant.started.map_or(0, |started| self.now.saturating_sub(started));
             self.judge(end, took);
@@ -323,10 +349,23 @@ impl Model {
 
     /// The outcome of a call that the breaker did not admit.
     pub(crate) fn record(&mut self, end: End, took: Nanos) {
-        self.note(end);
         self.tick();
-        if self.probes_left() != Some(0) {
+        let counts = self.is_judging() || self.probes_left().is_some_and(|left| left > 0);
+        if counts {
+            self.nobody_out();
+            self.note(end);
             self.judge(end, took);
+        }
+    }
+
+    /// Nobody is waited for once no probe is running.
+    fn nobody_out(&mut self) {
+        let generation = self.generation;
+        let out = self.running.iter().any(|grant| grant.kind == Granted::Probe && grant.generation == generation);
+        if let Phase::HalfOpen { awaited_since, .. } = &mut self.phase
+            && !out
+        {
+            *awaited_since = None;
         }
     }
 
@@ -349,8 +388,13 @@ impl Model {
         };
         let slow = !abandoned && self.plan.slow.is_some_and(|(after, _)| took > nanos(after));
         let dated = failed && self.plan.failures_in_period.is_some();
-        let last = self.calls.iter().rev().find(|call| call.dated).map(|call| call.at);
-        let at = if dated { self.now.max(last.unwrap_or(0)) } else { self.now };
+        if dated && self.is_judging() {
+            // Failures that seem to come, because the clock stepped back, are of now.
+            for call in &mut self.calls {
+                call.at = call.at.min(self.now);
+            }
+        }
+        let at = self.now;
         let call = Judged { failed, slow, abandoned, at, bucket: self.newest, windowed: self.plan.is_rated(), dated };
         let hint = if let End::Failure(hint) = end { hint } else { None };
         match self.phase {
@@ -400,9 +444,8 @@ impl Model {
         self.change(Phase::Open { until: at + nanos(interval), cause }, at, cause);
     }
 
-    fn enter_half_open(&mut self, opened_by: Cause, cause: Cause) {
-        let give_up = self.plan.half_open.max.map(|max| self.now + nanos(max));
-        self.change(Phase::HalfOpen { give_up, cause: opened_by }, self.now, cause);
+    fn enter_half_open(&mut self, opened_by: Cause, cause: Cause, awaited_since: Option<Nanos>) {
+        self.change(Phase::HalfOpen { awaited_since, cause: opened_by }, self.now, cause);
         self.probes.clear();
     }
 

@@ -143,7 +143,7 @@ impl Plan {
         if self.open_by {
             return by_hand(cause, figures[1], before, hint);
         }
-        if let Some(hint) = hint.filter(|_| self.open.honour_hint) {
+        if let Some(hint) = hint.filter(|hint| self.open.honour_hint && !hint.is_zero()) {
             return hint.min(self.open.max);
         }
         let mut interval = self.open.first;

@@ -77,11 +77,12 @@ impl<H: Hold> Admission<H> {
                 this.alarm.set(None);
                 return Poll::Ready(turn.map(|token| Permit::new(hold.clone(), token)));
             }
-            let Some(at) = earlier(ticket.wake_at(), *this.deadline) else {
+            // The policy has just looked: what is due already needs no alarm.
+            let ahead = |at: &Timestamp| *at > now.get();
+            let Some(at) = earlier(ticket.wake_at().filter(ahead), this.deadline.filter(ahead)) else {
                 return Poll::Pending;
             };
-            // An alarm that went off is not set again for the same time: the policy has looked and will wake us itself.
-            if *this.alarm_at != Some(at) {
+            if *this.alarm_at != Some(at) || this.alarm.is_none() {
                 *this.alarm_at = Some(at);
                 let clock = hold.clock().cloned().unwrap_or_default();
                 this.alarm.set(Some(Clock::sleep_until(&clock, at)));

@@ -1,5 +1,5 @@
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use pin_project::{pin_project, pinned_drop};
 
@@ -61,36 +61,33 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let this = self.project();
-        let during = OnStack { permit: this.permit.take(), home: this.permit };
-        let result = ready!(this.call.poll(cx));
-        let (permit, conclude) = during.keep().zip(this.conclude.take()).expect("a future is not polled after its end");
+        let during = Unwound(this.permit.take());
+        let polled = this.call.poll(cx);
+        let permit = during.keep();
+        let Poll::Ready(result) = polled else {
+            *this.permit = permit;
+            return Poll::Pending;
+        };
+        let (permit, conclude) = permit.zip(this.conclude.take()).expect("a future is not polled after its end");
         Poll::Ready(conclude.conclude(permit, result))
     }
 }
 
-/// The permit during a poll. It goes home when the call is pending, and ends as panicked when the call unwinds.
-struct OnStack<'a, H: Hold> {
-    permit: Option<Permit<H>>,
-    home: &'a mut Option<Permit<H>>,
-}
+/// The permit during a poll: dropped only when the call unwinds.
+struct Unwound<H: Hold>(Option<Permit<H>>);
 
-impl<H: Hold> OnStack<'_, H> {
+impl<H: Hold> Unwound<H> {
+    #[inline]
     fn keep(mut self) -> Option<Permit<H>> {
-        self.permit.take()
+        self.0.take()
     }
 }
 
-impl<H: Hold> Drop for OnStack<'_, H> {
+impl<H: Hold> Drop for Unwound<H> {
     #[inline]
     fn drop(&mut self) {
-        // A poll that began while the thread was unwinding already (a future polled by a destructor) cannot be told from a
-        // panic of the call; it is taken for one.
-        if std::thread::panicking() {
-            if let Some(permit) = self.permit.take() {
-                permit.end(Ending::Panicked);
-            }
-        } else {
-            *self.home = self.permit.take();
+        if let Some(permit) = self.0.take() {
+            permit.end(Ending::Panicked);
         }
     }
 }

@@ -103,6 +103,21 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
         Ok(Protected::new(permit, call, Classified(classify)).await)
     }
 
+    /// Makes one call, or gives what `fallback` makes of the refusal: a stored value, a default, an error of the caller's own
+    /// type. The call's own errors are not caught.
+    ///
+    /// # Errors
+    /// The call's own, or the fallback's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before its end counts as an abandoned call.
+    pub async fn run_or_else<F, T, E>(self, call: F, fallback: impl FnOnce(P::Refusal) -> Result<T, E>) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        self.run(call).await.unwrap_or_else(fallback)
+    }
+
     /// Makes one call that blocks the thread: waits for its turn if the policy lets calls wait, runs it, and counts `Ok` as
     /// a success and `Err` as a failure.
     ///

@@ -19,7 +19,7 @@ impl<A: Policy, B: Policy> Both<A, B> {
     pub(super) fn new(a: A, b: B) -> Self {
         const {
             assert!(
-                !(A::SCARCE && B::WAITS),
+                !(A::SCARCE && (B::WAITS || B::SCARCE)),
                 "a scarce member must be the last that waits: put meters first, and at most one scarce member after them"
             );
         }
@@ -66,7 +66,11 @@ impl<A: Policy, B: Policy> Both<A, B> {
             unreachable!("both members have admitted the call");
         };
         let mut token = (a, b);
-        if waited && let Err(refused) = self.renew(&mut token, ask.now) {
+        // A reservation is renewed when its call starts.
+        if waited
+            && !ask.is_reservation()
+            && let Err(refused) = self.renew(&mut token, ask.now)
+        {
             self.settle(token, Ending::Cancelled, ask.now);
             return Poll::Ready(Err(refused));
         }

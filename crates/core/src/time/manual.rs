@@ -53,6 +53,8 @@ impl ManualSleep {
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Wakers are the executor's code: they are cloned and dropped outside of the lock.
+        let waker = cx.waker().clone();
         // The lock is taken before the clock is read, so that an advance either is seen here or sees this sleeper.
         let mut sleepers = self.manual.sleepers.lock();
         if self.manual.now() >= self.at {
@@ -64,13 +66,16 @@ impl ManualSleep {
             sleepers.next_id += 1;
             sleepers.next_id
         });
-        sleepers.wakers.entry((self.at, id)).or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
+        let replaced = sleepers.wakers.insert((self.at, id), waker);
+        drop(sleepers);
+        drop(replaced);
         Poll::Pending
     }
 
     fn leave(&mut self) {
         if let Some(id) = self.id.take() {
-            self.manual.sleepers.lock().wakers.remove(&(self.at, id));
+            let waker = self.manual.sleepers.lock().wakers.remove(&(self.at, id));
+            drop(waker);
         }
     }
 }

@@ -7,12 +7,22 @@ use crate::{Classified, ErrIsFailure, Policy, Rejection, Report, Shared};
 /// Puts a policy in front of services: what [`Shared::layer`] gives.
 ///
 /// All services that it makes, and their clones, share the policy's one state.
-#[derive(Clone)]
 pub struct Layer<P, M = Shed, C = Classified<ErrIsFailure>, R = Convert> {
     policy: Shared<P>,
     mode: M,
     conclude: C,
     refuse: R,
+}
+
+impl<P, M: Clone, C: Clone, R: Clone> Clone for Layer<P, M, C, R> {
+    fn clone(&self) -> Self {
+        Self {
+            policy: self.policy.clone(),
+            mode: self.mode.clone(),
+            conclude: self.conclude.clone(),
+            refuse: self.refuse.clone(),
+        }
+    }
 }
 
 impl<P: Policy> Shared<P> {
@@ -25,7 +35,7 @@ impl<P: Policy> Shared<P> {
 impl<P, C, R> Layer<P, Shed, C, R> {
     /// Lets each request wait for its turn inside its own future, at most `max_wait`.
     pub fn wait(self, max_wait: Duration) -> Layer<P, Wait, C, R> {
-        self.with_mode(Wait { max: Some(max_wait) })
+        self.with_mode(Wait { max: max_wait })
     }
 
     /// Lets `poll_ready` wait for a turn, and keeps it for the next call.

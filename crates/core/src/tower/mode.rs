@@ -20,7 +20,7 @@ pub struct Shed;
 /// Waits inside the response's future.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
-    pub(super) max: Option<Duration>,
+    pub(super) max: Duration,
 }
 
 /// Waits in `poll_ready`.

@@ -7,6 +7,9 @@ use crate::Rejection;
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What becomes of a refused request.
+#[diagnostic::on_unimplemented(
+    note = "the service's error must be made of a `Rejection`: implement `From<Rejection>` for it, or use `.boxed()` or `.on_rejection(..)` on the layer"
+)]
 pub trait Refuse<Response, Inner> {
     /// The service's error.
     type Error;

@@ -151,7 +151,18 @@ where
         let slot = &mut self.slot;
         let started = match (slot.reserved.take().and_then(Reserved::start), slot.refused.take()) {
             (Some(started), _) => started,
-            (None, Some(refusal)) => Err(refusal),
+            // Asked again, so that the refusal is counted and its time is fresh; but the inner service was not polled, so
+            // it cannot be called, whatever has changed since.
+            (None, Some(stale)) => {
+                let now = Now::new(self.policy.clock());
+                match P::try_admit(&self.policy, &Ask::new(&(), &now)) {
+                    Ok(token) => {
+                        Permit::new(&*self.policy, token).cancel();
+                        Err(stale)
+                    }
+                    Err(fresh) => Err(fresh),
+                }
+            }
             // Called without `poll_ready`: nothing was reserved, so it is decided now.
             (None, None) => {
                 let now = Now::new(self.policy.clock());

@@ -55,16 +55,9 @@ where
     S: tower_service::Service<Req>,
     P: Policy,
 {
-    pub(super) const fn new(
-        inner: S,
-        request: Req,
-        policy: Shared<P>,
-        max: Option<Duration>,
-        conclude: C,
-        refuse: R,
-    ) -> Self {
+    pub(super) const fn new(inner: S, request: Req, policy: Shared<P>, max: Duration, conclude: C, refuse: R) -> Self {
         let waiting = Some(Waiting { inner, request, conclude });
-        let admission = Admission::new(max).reserving();
+        let admission = Admission::new(Some(max)).reserving();
         Self { stage: Stage::Admitting { admission, policy, waiting }, refuse }
     }
 }

@@ -108,14 +108,12 @@ impl Line {
         }
     }
 
-    /// Looks after `place`, and remembers whom to wake if it still waits. A granted place is used up by this.
-    pub(super) fn look(&mut self, place: &Place, waker: &Waker) -> Found {
+    /// Looks after `place`, and remembers whom to wake if it still waits: `waker` then holds whom it would have woken, to be
+    /// dropped when the lock is released. A granted place is used up by this.
+    pub(super) fn look(&mut self, place: &Place, waker: &mut Option<Waker>) -> Found {
         match self.slots.get_mut(place.slot).filter(|slot| slot.visit == place.visit).map(|slot| &mut slot.state) {
             Some(State::Waiting { waker: known, .. }) => {
-                match known {
-                    Some(known) => known.clone_from(waker),
-                    None => *known = Some(waker.clone()),
-                }
+                std::mem::swap(known, waker);
                 Found::Waiting
             }
             Some(State::Granted) => {
@@ -126,18 +124,20 @@ impl Line {
         }
     }
 
-    /// Takes `place` out of the line. Tells what it was.
-    pub(super) fn remove(&mut self, place: &Place) -> Found {
-        let found = match self.slots.get(place.slot).filter(|slot| slot.visit == place.visit).map(|slot| &slot.state) {
-            Some(State::Waiting { .. }) => Found::Waiting,
-            Some(State::Granted) => Found::Granted,
-            Some(State::Free { .. }) | None => return Found::Gone,
+    /// Takes `place` out of the line. Tells what it was, and whom it would have woken, to be dropped when the lock is
+    /// released.
+    pub(super) fn remove(&mut self, place: &Place) -> (Found, Option<Waker>) {
+        let slot = self.slots.get_mut(place.slot).filter(|slot| slot.visit == place.visit);
+        let (found, waker) = match slot.map(|slot| &mut slot.state) {
+            Some(State::Waiting { waker, .. }) => (Found::Waiting, waker.take()),
+            Some(State::Granted) => (Found::Granted, None),
+            Some(State::Free { .. }) | None => return (Found::Gone, None),
         };
         if found == Found::Waiting {
             self.unlink(place.slot);
         }
         self.vacate(place.slot);
-        found
+        (found, waker)
     }
 
     fn vacate(&mut self, at: usize) {

@@ -100,7 +100,8 @@ impl WaitQueue {
         // Announced: a permit that is released from here on is either seen below, or its releaser waits for the lock. Whoever
         // takes one past us began before this.
         self.announce();
-        let turn = if locked.line.waiting() == 0 && self.take_any() {
+        self.withdraw(&mut locked);
+        let turn = if locked.withdrawn == 0 && locked.line.waiting() == 0 && self.take_any() {
             Turn::Now
         } else {
             match waits {
@@ -126,17 +127,15 @@ impl WaitQueue {
         self.stripes[self.own()].0.fetch_add(1, Ordering::SeqCst);
         total_order();
         if self.attention.load(Ordering::SeqCst) > 0 {
-            self.hand_out(&mut self.locked.lock()).into_iter().for_each(Waker::wake);
+            let next = self.hand_out(&mut self.locked.lock());
+            next.into_iter().for_each(Waker::wake);
         }
     }
 
     /// Withdraws and grants what the stripes have. One permit is handed out at a time, by whoever released it, so there is
     /// at most one to wake.
     fn hand_out(&self, locked: &mut Locked) -> Option<Waker> {
-        while locked.withdrawn > 0 && self.take_any() {
-            locked.withdrawn -= 1;
-            self.attention.fetch_sub(1, Ordering::SeqCst);
-        }
+        self.withdraw(locked);
         if locked.withdrawn == 0 && locked.line.waiting() > 0 && self.take_any() {
             self.attention.fetch_sub(1, Ordering::SeqCst);
             return locked.line.grant();
@@ -144,10 +143,28 @@ impl WaitQueue {
         None
     }
 
+    /// Takes what is to be withdrawn out of the stripes, as far as it is there.
+    fn withdraw(&self, locked: &mut Locked) {
+        for stripe in &self.stripes {
+            if locked.withdrawn == 0 {
+                return;
+            }
+            let most = locked.withdrawn;
+            let taken =
+                stripe.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |there| Some(there - there.min(most)));
+            let taken = taken.map_or(0, |there| there.min(most));
+            locked.withdrawn -= taken;
+            self.attention.fetch_sub(taken, Ordering::SeqCst);
+        }
+    }
+
     /// Looks whether the turn of `place` has come; if not, `cx` is woken when it does. A place that is ready is used up, and
     /// its holder has a permit.
     pub fn poll(&self, place: &Place, cx: &mut Context<'_>) -> Poll<()> {
-        match self.locked.lock().line.look(place, cx.waker()) {
+        // Wakers are the executor's code: they are cloned and dropped outside of the lock.
+        let mut waker = Some(cx.waker().clone());
+        let found = self.locked.lock().line.look(place, &mut waker);
+        match found {
             Found::Granted => Poll::Ready(()),
             Found::Waiting | Found::Gone => Poll::Pending,
         }
@@ -156,7 +173,8 @@ impl WaitQueue {
     /// Leaves the line. A turn that was granted already goes to the next.
     #[expect(clippy::needless_pass_by_value, reason = "a place that was left is worth nothing")]
     pub fn leave(&self, place: Place) {
-        let found = self.locked.lock().line.remove(&place);
+        let (found, waker) = self.locked.lock().line.remove(&place);
+        drop(waker);
         match found {
             Found::Waiting => {
                 self.attention.fetch_sub(1, Ordering::SeqCst);
@@ -174,13 +192,11 @@ impl WaitQueue {
             let mut locked = self.locked.lock();
             let (old, new) = (locked.permits, permits);
             locked.permits = new;
-            for _ in new..old {
-                locked.withdrawn += 1;
-                self.announce();
-            }
-            for _ in old..new {
-                self.stripes[self.own()].0.fetch_add(1, Ordering::SeqCst);
-            }
+            let (fewer, more) = (old.saturating_sub(new), new.saturating_sub(old));
+            locked.withdrawn += fewer;
+            self.attention.fetch_add(fewer, Ordering::SeqCst);
+            total_order();
+            self.stripes[self.own()].0.fetch_add(more, Ordering::SeqCst);
             while self.attention.load(Ordering::SeqCst) > 0 {
                 let before = (locked.withdrawn, locked.line.waiting());
                 wakers.extend(self.hand_out(&mut locked));

@@ -21,7 +21,7 @@ impl Model {
     pub(crate) fn half_open(&mut self) -> bool {
         self.tick();
         if let Phase::Open { cause, .. } = self.phase {
-            self.enter_half_open(cause, Cause::Manual);
+            self.enter_half_open(cause, Cause::Manual, Some(self.now));
         }
         matches!(self.phase, Phase::HalfOpen { .. })
     }
@@ -71,8 +71,7 @@ impl Model {
             }
         }
         self.keep_failures(&old);
-        if let Phase::HalfOpen { give_up, .. } = &mut self.phase {
-            *give_up = self.plan.half_open.max.map(|max| self.since + nanos(max));
+        if matches!(self.phase, Phase::HalfOpen { .. }) {
             self.conclude(None);
         } else if self.is_judging() {
             if rated && matches!((old.window, self.plan.window), (Window::Time { .. }, Window::Count { .. })) {
