@@ -266,7 +266,7 @@ impl Model {
         match &mut self.phase {
             Phase::Open { until, .. } => *until = until.saturating_sub(back),
             Phase::HalfOpen { awaited_since, .. } => {
-                *awaited_since = awaited_since.map(|since| since.saturating_sub(back))
+                *awaited_since = awaited_since.map(|since| since.saturating_sub(back));
             }
             _ => return,
         }
