@@ -225,24 +225,25 @@ impl Breaker {
             let started = if gate.is_timed() { now.get() } else { Timestamp::NEVER };
             return Ok(Token::new(gate.generation(), Kind::Counted, started));
         }
-        // The refusal is made here, where it is returned: it is too large to be handed on without copying.
-        match self.admit_unless_refused(gate, now, reserving) {
-            Decision { token: Some(word), detail } => Ok(Token::from_parts(word, detail)),
-            Decision { token: None, detail } => Err(self.refusal(self.gate(), detail)),
-        }
-    }
-
-    /// Apart, so that the healthy path is small enough to be inlined everywhere.
-    #[inline(never)]
-    fn admit_unless_refused(&self, gate: Gate, now: &Now<'_>, reserving: bool) -> Decision {
         let left = self.refuses_for(now);
         if left > 0 {
             // A reservation is refused again when its call comes, and counted then.
             if !reserving {
                 self.lanes.lane().count(|lane| &lane.refused);
             }
-            return Decision::refused(left);
+            // Made here, where it is returned: it is too large to be handed on without copying.
+            return Err(self.refusal(gate, left));
         }
+        match self.admit_slowly(gate, now, reserving) {
+            Decision { token: Some(word), detail } => Ok(Token::from_parts(word, detail)),
+            Decision { token: None, detail } => Err(self.refusal(self.gate(), detail)),
+        }
+    }
+
+    /// Apart, so that the healthy path is small enough to be inlined everywhere.
+    #[cold]
+    #[inline(never)]
+    fn admit_slowly(&self, gate: Gate, now: &Now<'_>, reserving: bool) -> Decision {
         let kind = if reserving {
             Kind::Reserved
         } else if gate.state() == State::Disabled {
