@@ -268,7 +268,8 @@ impl Machine {
             Phase::Closed | Phase::MetricsOnly if matches!(call, Call::Void) => {}
             Phase::Closed | Phase::MetricsOnly => {
                 self.count(call, now);
-                self.evaluate(now, hint(ending), events);
+                let failed = matches!(call, Call::Judged { failed: true, .. });
+                self.evaluate(failed, now, hint(ending), events);
             }
             Phase::HalfOpen { probes, .. } => {
                 let verdict = probes.settle(call, &self.settings);
@@ -353,13 +354,14 @@ impl Machine {
         [failures, slow, abandoned].into_iter().flatten()
     }
 
-    /// The first rule that is met and was not told of yet.
-    fn met(&self, now: Timestamp) -> Option<Cause> {
+    /// The first rule that is met and was not told of yet. Whether failures lie in a period is asked when one has been
+    /// added: a clock that steps back must not make a success the last straw.
+    fn met(&self, failed: bool, now: Timestamp) -> Option<Cause> {
         let consecutive = self.settings.consecutive_failures.is_some_and(|limit| self.failures_in_a_row >= limit);
         // Without a window, a run in which nothing but abandoned calls was seen is the abandoned rate of one.
         let abandoned = self.window.is_none()
             && self.settings.consecutive_failures.is_some_and(|limit| self.abandoned_in_a_row >= limit);
-        let in_period = self.recent.as_ref().is_some_and(|recent| recent.is_full(now));
+        let in_period = failed && self.recent.as_ref().is_some_and(|recent| recent.is_full(now));
         let by_number = [
             (Cause::ConsecutiveFailures, consecutive),
             (Cause::AbandonedRate, abandoned),
@@ -370,8 +372,8 @@ impl Machine {
         met.next().map(|(cause, _)| cause)
     }
 
-    fn evaluate(&mut self, now: Timestamp, hint: Option<Duration>, events: &mut Events) {
-        while let Some(cause) = self.met(now) {
+    fn evaluate(&mut self, failed: bool, now: Timestamp, hint: Option<Duration>, events: &mut Events) {
+        while let Some(cause) = self.met(failed, now) {
             if matches!(self.phase, Phase::Closed) {
                 return self.open(now, cause, hint, events);
             }
@@ -539,7 +541,7 @@ impl Machine {
             self.conclude(verdict, now, None, events);
         } else if self.is_judging() {
             // What was counted may meet a rule that is stricter now.
-            self.evaluate(now, None, events);
+            self.evaluate(true, now, None, events);
         }
     }
 }

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use seawall_circuit_breaker::{Abandoned, CircuitBreaker, Config, HalfOpen, Snapshot, State, Window};
 use seawall_core::Rejection;
@@ -64,9 +63,10 @@ fn doors() -> Vec<Door> {
 
 #[cfg(feature = "tower")]
 mod layers {
-    use super::{Call, Door, Duration, Rejection};
+    use super::{Call, Door, Rejection};
     use std::future::poll_fn;
     use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
     use tower::{Layer, Service, service_fn};
 
     pub(super) fn doors() -> [Door; 4] {
@@ -304,6 +304,6 @@ fn a_ready_service_that_is_dropped_or_cloned_holds_no_probe() {
     breaker.half_open().expect("it is open");
     let inner = service_fn(|()| Dependency::default().call());
     check(&breaker, breaker.layer().layer(inner), "shed");
-    check(&breaker, breaker.layer().wait(Duration::from_secs(1)).layer(inner), "wait");
+    check(&breaker, breaker.layer().wait(std::time::Duration::from_secs(1)).layer(inner), "wait");
     check(&breaker, breaker.layer().backpressure().layer(inner), "backpressure");
 }

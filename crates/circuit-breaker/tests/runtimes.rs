@@ -148,6 +148,8 @@ mod layers {
         assert_eq!(breaker.snapshot().total.successes, 18);
     }
 
+    fn is_shared<T: Send + Sync + 'static>(_: &T) {}
+
     #[test]
     fn services_and_their_futures_are_send_and_sync() {
         let breaker = CircuitBreaker::new(Config::classic()).expect("valid");
@@ -164,8 +166,6 @@ mod layers {
         is_shared(&backpressure.call(1));
     }
 }
-
-fn is_shared<T: Send + Sync + 'static>(_: &T) {}
 
 #[test]
 fn what_crosses_threads_is_send_and_sync() {

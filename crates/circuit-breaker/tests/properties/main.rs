@@ -137,7 +137,7 @@ impl Pair<'_> {
             Step::Advance(by) => self.advance(by),
             Step::AdvanceToEdge { just_before } => {
                 if let Some(edge) = self.model.edge() {
-                    self.time.advance_to(Timestamp::from_nanos(edge - u64::from(just_before)));
+                    self.time.advance_to(Timestamp::from_nanos(edge.saturating_sub(just_before.into())));
                     self.advance(Duration::ZERO);
                 }
             }

@@ -134,8 +134,8 @@ impl Model {
         self.now.max(*last) - failures[first] < nanos(rule.period)
     }
 
-    /// The rules that are met.
-    fn met(&self) -> Vec<Cause> {
+    /// The rules that are met, after a failure or after something else.
+    fn met(&self, failed: bool) -> Vec<Cause> {
         let mut met = Vec::new();
         if let Some(limit) = self.plan.consecutive_failures {
             let abandoned_in_a_row = self.calls.iter().rev().take_while(|call| call.abandoned).count() as u64;
@@ -146,7 +146,7 @@ impl Model {
                 met.push(Cause::AbandonedRate);
             }
         }
-        if self.is_period_full() {
+        if failed && self.is_period_full() {
             met.push(Cause::FailuresInPeriod);
         }
         if self.plan.is_rated() {
@@ -400,7 +400,7 @@ impl Model {
         match self.phase {
             Phase::Closed | Phase::MetricsOnly => {
                 self.calls.push(call);
-                self.evaluate(hint);
+                self.evaluate(failed, hint);
             }
             Phase::HalfOpen { .. } => {
                 self.probes.push(call);
@@ -410,8 +410,8 @@ impl Model {
         }
     }
 
-    fn evaluate(&mut self, hint: Option<Duration>) {
-        let met = self.met();
+    fn evaluate(&mut self, failed: bool, hint: Option<Duration>) {
+        let met = self.met(failed);
         if matches!(self.phase, Phase::Closed) {
             if let Some(cause) = met.first() {
                 self.open(self.now, *cause, hint);

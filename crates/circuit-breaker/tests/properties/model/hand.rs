@@ -77,7 +77,7 @@ impl Model {
             if rated && matches!((old.window, self.plan.window), (Window::Time { .. }, Window::Count { .. })) {
                 return Some(figures);
             }
-            self.evaluate(None);
+            self.evaluate(true, None);
         }
         None
     }
