@@ -6,12 +6,16 @@ use std::path::Path;
 use super::Settings;
 use super::rules::{InvalidConfig, valid};
 
+/// The keys that have keys below them.
+const TABLES: [&str; 8] =
+    ["server", "data", "log", "payment", "payment.breaker", "payment.redrive", "payment.provider", "shutdown"];
+
 /// Reads the settings in the file at `path`; keys that it does not name keep their defaults.
 ///
 /// # Errors
 /// One line that names the file, and the key, its value and what would be valid.
 pub(super) fn read(path: &Path) -> Result<Settings, String> {
-    let in_file = |fault: String| format!("{}: {fault}", path.display());
+    let in_file = |fault: String| printable(&format!("{}: {fault}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| in_file(format!("cannot be read: {error}")))?;
     let settings = parse(&text).map_err(in_file)?;
     settings.check().map_err(|invalid| in_file(invalid.to_string()))?;
@@ -23,11 +27,26 @@ fn parse(text: &str) -> Result<Settings, String> {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         format!("line {line} is not TOML: {}", one_line(error.message()))
     })?;
+    check_tables(text)?;
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         let key = error.path().to_string();
         let written = error.inner().span().and_then(|span| text.get(span)).map(one_line);
         explain(&key, &written.unwrap_or_default(), &one_line(error.inner().message()))
     })
+}
+
+/// Refuses an array where a table belongs: a struct would be read from it, value by value, without any key being named.
+fn check_tables(text: &str) -> Result<(), String> {
+    let root: toml::Table = toml::from_str(text).map_err(|error| one_line(error.message()))?;
+    for key in TABLES {
+        let mut parts = key.split('.');
+        let first = parts.next().and_then(|part| root.get(part));
+        let Some(found) = first.and_then(|first| parts.try_fold(first, toml::Value::get)) else { continue };
+        if !found.is_table() {
+            return Err(format!("`{key}` is `{}`, must be a table", one_line(&found.to_string())));
+        }
+    }
+    Ok(())
 }
 
 /// Says what is wrong with `key` in the words of its rule, or in those of the deserialiser where it has none.
@@ -46,6 +65,18 @@ fn explain(key: &str, written: &str, message: &str) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// One line even where a key or a value has line breaks: what cannot be seen is written as its escape.
+fn printable(text: &str) -> String {
+    text.chars().fold(String::new(), |mut line, letter| {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+        line
+    })
 }
 
 #[cfg(test)]
@@ -88,7 +119,7 @@ mod tests {
             ("[payment]\ntimeout = 5", "`payment.timeout` is `5`, must be a duration from 1ms to 1m"),
             (
                 "[payment]\nurl = 'ftp://x'",
-                "`payment.url` is `ftp://x`, must be a URL that begins with http:// and has no query",
+                "`payment.url` is `ftp://x`, must be a URL such as http://127.0.0.1:9000, without user or query",
             ),
             (
                 "[payment.provider]\nfailure_rate = 1.5",
@@ -98,6 +129,15 @@ mod tests {
                 "[payment.provider]\nfailure_rate = nan",
                 "`payment.provider.failure_rate` is `NaN`, must be a number from 0 to 1",
             ),
+            (
+                "[payment]\nurl = 'http://127.0.0.1:99999'",
+                "`payment.url` is `http://127.0.0.1:99999`, must be a URL such as http://127.0.0.1:9000, without user or query",
+            ),
+            ("[data]\nfolder = ''", "`data.folder` is ``, must be a path that is not empty"),
+            ("server = 3", "`server` is `3`, must be a table"),
+            ("payment = []", "`payment` is `[]`, must be a table"),
+            ("[[server]]\nport = 1", "`server` is `[{ port = 1 }]`, must be a table"),
+            ("[payment]\nbreaker = ['x']", "`payment.breaker` is `[\"x\"]`, must be a table"),
             ("[log]\nformat = 'xml'", "`log.format` is `'xml'`, must be text or json"),
             (
                 "[payment.redrive]\ninterval = '9s'",
@@ -108,6 +148,24 @@ mod tests {
             ("[server\n", "line 1 is not TOML: unclosed table, expected `]`"),
         ] {
             assert_eq!(fault(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_must_be_understood_whole() {
+        for (url, good) in [
+            ("http://127.0.0.1:9000", true),
+            ("http://payments/v1/", true),
+            ("http://[::1]:9000", true),
+            ("http://:80", false),
+            ("http://user:secret@payments", false),
+            ("http://payments:0", false),
+            ("http://payments:99999", false),
+            ("http://payments/?a=b", false),
+            ("payments:80", false),
+        ] {
+            let checked = parse(&format!("[payment]\nurl = '{url}'")).expect("a string").check();
+            assert_eq!(checked.is_ok(), good, "{url}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use axum::http::Uri;
 use seawall_circuit_breaker::CircuitBreaker;
 use seawall_core::ConfigError;
 
@@ -33,10 +34,10 @@ const VALID: [(&str, &str); 15] = [
     ("server.admin_address", "a loopback address, such as 127.0.0.1"),
     ("server.admin_port", "a whole number from 0 to 65535"),
     ("server.body_timeout", "a duration from 100ms to 5m"),
-    ("data.folder", "a path"),
+    ("data.folder", "a path that is not empty"),
     ("log.format", "text or json"),
     ("log.level", "error, warn, info, debug or trace"),
-    ("payment.url", "a URL that begins with http:// and has no query"),
+    ("payment.url", "a URL such as http://127.0.0.1:9000, without user or query"),
     ("payment.timeout", "a duration from 1ms to 1m"),
     ("payment.redrive.interval", "a duration from 10ms to 1h"),
     ("payment.redrive.max_backoff", "a duration from `payment.redrive.interval` to 1h"),
@@ -82,6 +83,9 @@ impl Settings {
         if !self.server.admin_address.is_loopback() {
             return Err(InvalidConfig::of("server.admin_address", self.server.admin_address));
         }
+        if self.data.folder.as_os_str().is_empty() {
+            return Err(InvalidConfig::of("data.folder", ""));
+        }
         let payment = &self.payment;
         let redrive = &payment.redrive;
         let longest = redrive.interval..=*REDRIVE.end();
@@ -105,11 +109,23 @@ impl Settings {
 
 fn check_url(url: Option<&str>) -> Result<(), InvalidConfig> {
     match url {
-        Some(url) if !url.starts_with("http://") || url.contains(['?', '#']) || Client::new(url).is_err() => {
-            Err(InvalidConfig::of("payment.url", url))
-        }
+        Some(url) if !is_base(url) || Client::new(url).is_err() => Err(InvalidConfig::of("payment.url", url)),
         _ => Ok(()),
     }
+}
+
+/// Whether `url` says where to connect, and says nothing that would be passed over, as a user or a port of six digits
+/// would be.
+fn is_base(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let Some(authority) = uri.authority() else { return false };
+    let host = authority.host();
+    let understood = authority.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    url.starts_with("http://")
+        && !url.contains(['?', '#'])
+        && !host.is_empty()
+        && authority.port_u16() != Some(0)
+        && understood == authority.as_str()
 }
 
 fn check_provider(behaviour: &Behaviour) -> Result<(), InvalidConfig> {

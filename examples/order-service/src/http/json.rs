@@ -34,6 +34,7 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         check_content_type(request.headers())?;
+        check_content_encoding(request.headers())?;
         let patience = Patience::from_ref(state);
         let body = timeout(&patience.clock, patience.body, read(request.into_body()))
             .await
@@ -93,18 +94,33 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
         Some(_) => "must be application/json",
         None => "is missing, must be application/json",
     };
-    let violation = Violation::new("Content-Type", detail);
-    let violation = match &given {
+    Err(unsupported("Content-Type", given.as_deref(), detail))
+}
+
+/// A compressed body is refused as such: read as it is, it would be reported as bad text.
+fn check_content_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    for given in headers.get_all(header::CONTENT_ENCODING) {
+        let given = String::from_utf8_lossy(given.as_bytes());
+        if !given.trim().eq_ignore_ascii_case("identity") {
+            return Err(unsupported("Content-Encoding", Some(&given), "must be left out: bodies are sent as they are"));
+        }
+    }
+    Ok(())
+}
+
+fn unsupported(header: &str, given: Option<&str>, detail: &str) -> Problem {
+    let violation = Violation::new(header, detail);
+    let violation = match given {
         Some(given) => violation.value(given),
         None => violation,
     };
-    Err(Problem::new(
+    Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported-media-type",
         "Unsupported media type",
-        format!("the header Content-Type {detail}"),
+        format!("the header {header} {detail}"),
     )
-    .violations(vec![violation]))
+    .violations(vec![violation])
 }
 
 fn unread(reason: Unread) -> Problem {
@@ -177,6 +193,21 @@ mod tests {
         ] {
             let problem = problem(body.as_bytes());
             assert_eq!((&problem["status"], &problem["errors"][0]["field"]), (&json!(422), &json!(field)), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_encoded_is_refused_as_such() {
+        for (encoding, taken) in [("identity", true), ("Identity", true), ("gzip", false), ("br, identity", false)] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, encoding.parse().expect("a good value"))]);
+            let checked = check_content_encoding(&headers).map_err(|problem| {
+                let problem = serde_json::to_value(problem).expect("a serialisable problem");
+                assert_eq!(
+                    (&problem["status"], &problem["errors"][0]["field"]),
+                    (&json!(415), &json!("Content-Encoding"))
+                );
+            });
+            assert_eq!(checked.is_ok(), taken, "{encoding}");
         }
     }
 

@@ -16,6 +16,9 @@ const MAX_VIOLATIONS: usize = 20;
 /// How much of an offending value is repeated to the caller.
 const MAX_ECHO: usize = 64;
 
+/// The longest field name and the longest reason. Both may quote the request, so neither may grow with it.
+const MAX_TEXT: usize = 256;
+
 /// What went wrong, in the words of RFC 9457.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -56,7 +59,7 @@ pub(crate) struct Violation {
 impl Violation {
     /// `field` breaks the rule that `detail` states.
     pub(crate) fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { field: field.into(), value: None, detail: detail.into() }
+        Self { field: elided(field.into()), value: None, detail: elided(detail.into()) }
     }
 
     /// The value that broke the rule.
@@ -155,6 +158,17 @@ impl IntoResponse for Problem {
     }
 }
 
+/// `text` with its middle left out where it is too long: it names its subject first, and says what would be valid last.
+fn elided(text: String) -> String {
+    let length = text.chars().count();
+    if length <= MAX_TEXT {
+        return text;
+    }
+    let head = text.chars().take(MAX_ECHO);
+    let tail = text.chars().skip(length - (MAX_TEXT - MAX_ECHO - 1));
+    head.chain(['…']).chain(tail).collect()
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u16(status.as_u16())
@@ -168,6 +182,14 @@ mod tests {
     fn long_values_are_cut() {
         let violation = Violation::new("name", "is too long").value(&"é".repeat(65));
         assert_eq!(violation.value.as_deref(), Some(format!("{}…", "é".repeat(64)).as_str()));
+    }
+
+    #[test]
+    fn no_text_grows_with_the_request() {
+        let long = "é".repeat(1_000_000);
+        let violation = Violation::new(&*long, format!("unknown field `{long}`, expected `id`"));
+        assert_eq!((violation.field.chars().count(), violation.detail.chars().count()), (MAX_TEXT, MAX_TEXT));
+        assert!(violation.detail.starts_with("unknown field `é") && violation.detail.ends_with("é`, expected `id`"));
     }
 
     #[test]

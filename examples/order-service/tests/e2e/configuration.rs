@@ -22,6 +22,8 @@ fn a_bad_file_ends_the_process_with_one_line() {
         ("[log]\nformat = 'xml'", "log.format", "xml", "text or json"),
         ("[server]\nprot = 1", "server.prot", "", "`port`"),
         ("[sever]\nport = 1", "sever", "", "`server`"),
+        ("[server]\n\"two\\nlines\" = 1", "server.two\\nlines", "", "`port`"),
+        ("payment = []", "payment", "[]", "a table"),
     ] {
         fs::write(path, text).expect("the file can be written");
         let output = run_to_end(&["--config", path]);
