@@ -33,8 +33,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     )
 )]
 async fn health(extract::State(app): extract::State<Arc<App>>) -> Response {
-    let report =
-        described().check(lifecycle(&app)).check(database(&app).await).check(payment(&app)).check(backlog(&app).await);
+    let report = described()
+        .check(lifecycle(&app))
+        .check(database(&app).await)
+        .check(storage(&app))
+        .check(payment(&app))
+        .check(backlog(&app).await);
     answer(&report)
 }
 
@@ -88,6 +92,17 @@ async fn database(app: &App) -> Check {
         .affects("/orders")
         .affects("/products")
         .output(output)
+}
+
+/// Warns only: what is stored can be read, and nothing but another order can show that storing works again.
+fn storage(app: &App) -> Check {
+    let (status, state) = if app.orders.is_refusing() { (Status::Warn, "refusing") } else { (Status::Pass, "storing") };
+    Check::new("orders", "storage", status)
+        .criticality(Criticality::Degrading)
+        .component_type("datastore")
+        .observed(state, "")
+        .affects("/orders")
+        .output("the last order could not be stored")
 }
 
 fn payment(app: &App) -> Check {

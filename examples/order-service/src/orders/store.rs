@@ -1,5 +1,7 @@
 //! Orders in the database. One statement for each question, in SQL that PostgreSQL understands too.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::Row;
@@ -15,6 +17,7 @@ use crate::database::Database;
 #[derive(Clone, Debug)]
 pub(crate) struct OrderStore {
     database: Database,
+    refusing: Arc<AtomicBool>,
 }
 
 /// What became of an order that was to be stored.
@@ -37,7 +40,7 @@ pub(crate) struct Due {
 impl OrderStore {
     /// The orders in `database`.
     pub(crate) fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, refusing: Arc::default() }
     }
 
     /// Stores `order` durably. Whoever is to try its payment again does so after `head_start` at the earliest.
@@ -57,11 +60,18 @@ impl OrderStore {
         .bind(order.created_at.as_millis())
         .execute(&self.database.writer)
         .await;
-        match inserted {
+        let insertion = match inserted {
             Ok(_) => Ok(Insertion::Stored),
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(Insertion::Duplicate),
             Err(error) => Err(error),
-        }
+        };
+        self.refusing.store(insertion.is_err(), Ordering::Relaxed);
+        insertion
+    }
+
+    /// Whether the last order could not be stored, such as on a full disk: reading works then, and tells nothing.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.refusing.load(Ordering::Relaxed)
     }
 
     /// Notes that the provider has the charge. `false` if that was known already.
@@ -181,4 +191,51 @@ pub(crate) fn amount(row: &SqliteRow, column: &str) -> Result<Amount, sqlx::Erro
 
 fn undecodable(column: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::database::DataFolder;
+    use crate::orders::model::Item;
+
+    fn order(id: &str, name_length: usize) -> Order {
+        let item = Item {
+            product_id: "coffee-1".to_owned(),
+            name: "e".repeat(name_length),
+            quantity: 1,
+            price: Amount::default(),
+        };
+        Order {
+            id: id.to_owned(),
+            customer_id: "customer".to_owned(),
+            items: vec![item],
+            total: Amount::default(),
+            priority: 3,
+            payment: Payment::Pending,
+            created_at: WallTime::now(),
+            paid_at: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_noticed_until_there_is_room_again() {
+        let folder = TempDir::new().expect("a temporary folder");
+        let folder = DataFolder::take(folder.path()).expect("a free folder");
+        let database = Database::open(&folder).await.expect("a new database");
+        let store = OrderStore::new(database.clone());
+        // The smallest bound that SQLite takes is the size that the file has.
+        sqlx::query("PRAGMA max_page_count = 1").execute(&database.writer).await.expect("a bound");
+        let large = order("large", 100_000);
+        assert!(store.insert(&large, Duration::ZERO).await.is_err() && store.is_refusing());
+
+        sqlx::query("PRAGMA max_page_count = 10000").execute(&database.writer).await.expect("a bound");
+        assert_eq!(store.insert(&large, Duration::ZERO).await.expect("room"), Insertion::Stored);
+        assert!(!store.is_refusing());
+        assert_eq!(store.insert(&large, Duration::ZERO).await.expect("room"), Insertion::Duplicate);
+        assert!(!store.is_refusing(), "a duplicate is the caller's fault");
+        database.close().await;
+    }
 }

@@ -165,7 +165,13 @@ async fn a_healthy_service_says_so() {
         }
     }
     let checks = shop.public.get("/health").await.json()["checks"].clone();
-    for check in ["database:responseTime", "lifecycle:state", "orders:paymentPending", "payment:circuitBreaker"] {
+    for check in [
+        "database:responseTime",
+        "lifecycle:state",
+        "orders:paymentPending",
+        "orders:storage",
+        "payment:circuitBreaker",
+    ] {
         assert_eq!(checks[check][0]["status"], "pass", "{check} in {checks}");
     }
     assert_eq!(shop.public.get("/livez").await.json().get("checks"), None, "liveness asks nobody");
