@@ -1,3 +1,5 @@
+mod control;
+
 use std::any::Any;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -11,13 +13,12 @@ use seawall_core::stripe::{self, Counted, Striped, Tag, TaggedTally, Tally};
 use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::{Clock, Now, Timestamp};
-use seawall_core::{ConfigError, Ending, Name, Outcome, Report, Shared};
+use seawall_core::{Ending, Name, Outcome, Shared};
 
-use crate::error::{NotOpen, Open};
+use crate::error::Open;
 use crate::event::{Event, State};
 use crate::gate::Gate;
 use crate::settings::Settings;
-use crate::snapshot::Snapshot;
 use crate::state::{Events, Machine, View};
 use crate::text::Text;
 use crate::token::{Kind, Token};
@@ -399,110 +400,6 @@ impl Breaker {
         if let Err(panic) = text {
             resume_unwind(panic);
         }
-    }
-
-    /// Records the outcome of a call that this breaker did not admit: one that was made before, or by other means. In
-    /// half-open it takes a probe's place if one is free; when the circuit is open it changes nothing.
-    pub fn record<'a>(&self, report: impl Into<Report<'a>>, took: Duration) {
-        let ending = Ending::Finished(report.into());
-        let (at, error) = (self.clock.now(), error_text(&ending));
-        self.locked(|locked, events| {
-            if locked.machine.record(&ending, took, at, events) {
-                locked.note(&ending, error);
-            }
-        });
-    }
-
-    /// Opens the circuit as if a rule were met, for the configured interval.
-    pub fn trip(&self) {
-        self.by_hand(|machine, now, events| machine.trip(None, now, events));
-    }
-
-    /// Opens the circuit for `interval`; then probes decide.
-    pub fn isolate(&self, interval: Duration) {
-        self.by_hand(|machine, now, events| machine.trip(Some(interval), now, events));
-    }
-
-    /// Ends the open interval: the next calls are probes.
-    ///
-    /// # Errors
-    /// If the circuit is not open; then nothing has changed.
-    pub fn half_open(&self) -> Result<(), NotOpen> {
-        self.by_hand(Machine::half_open).map_err(|state| NotOpen { state })
-    }
-
-    /// Refuses every call until another manual change.
-    pub fn force_open(&self) {
-        self.by_hand(|machine, now, events| machine.hold(State::ForcedOpen, now, events));
-    }
-
-    /// Closes the circuit and forgets what its window had counted. The open interval goes on growing where it was.
-    pub fn force_closed(&self) {
-        self.by_hand(Machine::force_closed);
-    }
-
-    /// Lets every call pass and records nothing, until another manual change.
-    pub fn disable(&self) {
-        self.by_hand(|machine, now, events| machine.hold(State::Disabled, now, events));
-    }
-
-    /// Lets every call pass, and tells what would have opened the circuit, until another manual change.
-    pub fn metrics_only(&self) {
-        self.by_hand(|machine, now, events| machine.hold(State::MetricsOnly, now, events));
-    }
-
-    /// Closes the circuit and forgets everything but the totals, in whatever state it is.
-    pub fn reset(&self) {
-        self.by_hand(Machine::reset);
-    }
-
-    fn by_hand<R>(&self, change: impl FnOnce(&mut Machine, Timestamp, &mut Events) -> R) -> R {
-        let now = self.clock.now();
-        self.locked(|locked, events| change(&mut locked.machine, now, events))
-    }
-
-    pub(crate) fn reconfigure(&self, settings: Settings) -> Result<(), ConfigError> {
-        if settings.name != self.name {
-            let valid = format!("{:?}: a running breaker keeps its name", self.name);
-            return Err(ConfigError::new("name", format!("{:?}", settings.name), valid));
-        }
-        self.by_hand(|machine, now, events| machine.reconfigure(settings, now, events));
-        Ok(())
-    }
-
-    /// Which breaker this is.
-    pub const fn name(&self) -> Name {
-        self.name
-    }
-
-    /// Where the circuit is, with all that time has brought.
-    pub fn state(&self) -> State {
-        self.by_hand(|machine, now, events| {
-            machine.tick(now, events);
-            machine.state()
-        })
-    }
-
-    /// All that is known of the circuit, at one moment.
-    pub fn snapshot(&self) -> Snapshot {
-        self.snapshot_with_transitions().0
-    }
-
-    /// The same, with how many times each state was entered.
-    pub(crate) fn snapshot_with_transitions(&self) -> (Snapshot, [u64; State::ALL.len()]) {
-        let now = self.clock.now();
-        self.locked(|locked, events| {
-            locked.machine.tick(now, events);
-            let mut totals = locked.totals;
-            totals.refused = self.sum(|lane| lane.refused.get());
-            let refused_in_state = if events.is_empty() { totals.refused - locked.refused_before } else { 0 };
-            let last_error = locked.last_error.as_ref().map(|text| text.as_str().to_owned());
-            for event in events.iter().filter(|event| event.from != event.to) {
-                totals.transitions[event.to as usize] += 1;
-            }
-            let snapshot = Snapshot::new(&locked.machine, self.name, now, totals, refused_in_state, last_error);
-            (snapshot, totals.transitions)
-        })
     }
 }
 
