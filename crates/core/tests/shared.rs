@@ -8,9 +8,8 @@ use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
-use common::{Slots, Switch};
+use common::Switch;
 use seawall_core::time::Clock;
 use seawall_core::{Ending, Policy, Rejection, Report, Shared};
 
@@ -81,25 +80,6 @@ fn a_call_dropped_while_another_panic_unwinds_is_abandoned_not_panicked() {
         let _ = poll(call.as_mut());
     }));
     assert_eq!(switch.panicked.load(Ordering::SeqCst), 1);
-}
-
-#[test]
-fn a_blocked_thread_is_woken_by_a_release_and_by_its_deadline() {
-    let clock = Clock::system();
-    let slots = Shared::from_policy(Slots::new(1, 2, &clock));
-    let held = slots.clone();
-    let permit = held.try_admit().expect("free");
-    let late = slots.admit_blocking(Duration::from_millis(20)).expect_err("nobody releases");
-    assert_eq!(late.reason(), "too_late");
-    std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| slots.admit_blocking(Duration::from_secs(60)).map(seawall_core::Permit::success));
-        while slots.queue.waiting() == 0 {
-            std::thread::yield_now();
-        }
-        permit.success();
-        waiting.join().expect("no panic").expect("released");
-    });
-    assert_eq!(slots.queue.free(), 1);
 }
 
 #[test]
