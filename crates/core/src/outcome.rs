@@ -31,24 +31,24 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     /// The call succeeded.
-    #[inline]
+    #[inline(always)]
     pub const fn success() -> Self {
         Self::new(Outcome::Success)
     }
 
     /// The call failed.
-    #[inline]
+    #[inline(always)]
     pub const fn failure() -> Self {
         Self::new(Outcome::Failure)
     }
 
     /// The call says nothing about the dependency.
-    #[inline]
+    #[inline(always)]
     pub const fn ignored() -> Self {
         Self::new(Outcome::Ignored)
     }
 
-    #[inline]
+    #[inline(always)]
     const fn new(outcome: Outcome) -> Self {
         Self { outcome, retry_after: None, error: None }
     }
@@ -68,7 +68,7 @@ impl<'a> Report<'a> {
     }
 
     /// How the call is judged.
-    #[inline]
+    #[inline(always)]
     pub const fn outcome(&self) -> Outcome {
         self.outcome
     }
@@ -85,7 +85,7 @@ impl<'a> Report<'a> {
 }
 
 impl From<Outcome> for Report<'_> {
-    #[inline]
+    #[inline(always)]
     fn from(outcome: Outcome) -> Self {
         Self::new(outcome)
     }
@@ -140,7 +140,7 @@ impl<T: ?Sized, F> Classify<T> for F
 where
     F: Fn(&T) -> Report<'_>,
 {
-    #[inline]
+    #[inline(always)]
     fn classify<'a>(&self, result: &'a T) -> Report<'a> {
         self(result)
     }
@@ -151,7 +151,7 @@ where
 pub struct ErrIsFailure;
 
 impl<T, E> Classify<Result<T, E>> for ErrIsFailure {
-    #[inline]
+    #[inline(always)]
     fn classify<'a>(&self, result: &'a Result<T, E>) -> Report<'a> {
         match result {
             Ok(_) => Report::success(),

@@ -64,7 +64,7 @@ impl<P> Node<P> {
 }
 
 impl<P> Clone for Shared<P> {
-    #[inline]
+    #[inline(always)]
     fn clone(&self) -> Self {
         let group = Node::<P>::own_group();
         let own = if group == self.node.group || self.node.depth >= Node::<P>::DEEPEST {
@@ -243,22 +243,22 @@ impl<P: Policy> Policy for Shared<P> {
     const WAITS: bool = P::WAITS;
     const SCARCE: bool = P::SCARCE;
 
-    #[inline]
+    #[inline(always)]
     fn clock(&self) -> Option<&Clock> {
         P::clock(self)
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, token: Self::Token, ending: Ending<'_>, now: &Now<'_>) {
         P::settle(self, token, ending, now);
     }
 
-    #[inline]
+    #[inline(always)]
     fn peek(&self, now: &Now<'_>) -> Result<(), Self::Refusal> {
         P::peek(self, now)
     }
 
-    #[inline]
+    #[inline(always)]
     fn renew(&self, token: &mut Self::Token, now: &Now<'_>) -> Result<(), Self::Refusal> {
         P::renew(self, token, now)
     }
@@ -273,12 +273,12 @@ impl<P: Policy> Policy for Shared<P> {
 }
 
 impl<Call: ?Sized, P: Admits<Call>> Admits<Call> for Shared<P> {
-    #[inline]
+    #[inline(always)]
     fn try_admit(&self, ask: &Ask<'_, Call>) -> Result<Self::Token, Self::Refusal> {
         P::try_admit(self, ask)
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, ask: &Ask<'_, Call>) -> Result<Entry<Self::Token, Self::Place>, Self::Refusal> {
         P::enter(self, ask)
     }

@@ -25,7 +25,7 @@ pub struct Classified<C>(pub C);
 impl<H: Hold, T, C: Classify<T>> Conclude<H, T> for Classified<C> {
     type Output = T;
 
-    #[inline]
+    #[inline(always)]
     fn conclude(self, permit: Permit<H>, result: T) -> T {
         permit.finish(self.0.classify(&result));
         result
@@ -58,7 +58,7 @@ where
 {
     type Output = C::Output;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let this = self.project();
         let during = Unwound(this.permit.take());
@@ -77,14 +77,14 @@ where
 struct Unwound<H: Hold>(Option<Permit<H>>);
 
 impl<H: Hold> Unwound<H> {
-    #[inline]
+    #[inline(always)]
     fn keep(mut self) -> Option<Permit<H>> {
         self.0.take()
     }
 }
 
 impl<H: Hold> Drop for Unwound<H> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(permit) = self.0.take() {
             permit.end(Ending::Panicked);

@@ -85,19 +85,19 @@ struct Taken<'a, P: Policy> {
 }
 
 impl<'a, P: Policy> Taken<'a, P> {
-    #[inline]
+    #[inline(always)]
     const fn from(policy: &'a P, token: P::Token) -> Self {
         Self { policy, token: Some(token) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn keep(mut self) -> P::Token {
         self.token.take().expect("it was taken")
     }
 }
 
 impl<P: Policy> Drop for Taken<'_, P> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
             self.policy.settle(token, Ending::Cancelled, &Now::new(self.policy.clock()));
@@ -209,13 +209,13 @@ impl<A: Policy, B: Policy> Policy for Both<A, B> {
         self.a.clock().or_else(|| self.b.clock())
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, (a, b): Self::Token, ending: Ending<'_>, now: &Now<'_>) {
         self.a.settle(a, ending, now);
         self.b.settle(b, ending, now);
     }
 
-    #[inline]
+    #[inline(always)]
     fn peek(&self, now: &Now<'_>) -> Result<(), Rejection> {
         self.a.peek(now).map_err(Into::into)?;
         self.b.peek(now).map_err(Into::into)
@@ -237,7 +237,7 @@ impl<A: Policy, B: Policy> Policy for Both<A, B> {
 }
 
 impl<Call: ?Sized, A: Admits<Call>, B: Admits<Call>> Admits<Call> for Both<A, B> {
-    #[inline]
+    #[inline(always)]
     fn try_admit(&self, ask: &Ask<'_, Call>) -> Result<Self::Token, Rejection> {
         self.peek(ask.now)?;
         if Self::A_FIRST {

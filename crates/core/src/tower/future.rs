@@ -24,12 +24,12 @@ enum State<F, P: Policy, C> {
 }
 
 impl<F, P: Policy, C, R> ResponseFuture<F, P, C, R> {
-    #[inline]
+    #[inline(always)]
     pub(super) const fn called(permit: Permit<Shared<P>>, call: F, conclude: C, refuse: R) -> Self {
         Self { state: State::Called(Protected::new(permit, call, conclude)), refuse }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) const fn refused(rejection: Rejection, refuse: R) -> Self {
         Self { state: State::Refused(rejection), refuse }
     }
@@ -44,7 +44,7 @@ where
 {
     type Output = Result<Res, R::Error>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         Poll::Ready(match this.state.project() {

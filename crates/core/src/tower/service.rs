@@ -51,7 +51,7 @@ where
     type Error = R::Error;
     type Future = ResponseFuture<S::Future, P, C, R>;
 
-    #[inline]
+    #[inline(always)]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), R::Error>> {
         self.slot.0 = self.policy.peek(&Now::new(self.policy.clock())).err();
         if self.slot.0.is_some() {
@@ -60,7 +60,7 @@ where
         self.inner.poll_ready(cx).map_err(|error| self.refuse.error(error))
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
         let now = Now::new(self.policy.clock());
         match P::try_admit(&self.policy, &Ask::new(&request, &now)) {
