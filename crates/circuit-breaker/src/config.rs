@@ -201,6 +201,7 @@ pub struct HalfOpen {
     pub probes: u32,
     /// How many of them must succeed, and not be slow: 1 to `probes`. Without it the rates decide, over the probes as their
     /// window; without rates all must succeed.
+    /// In a file that has this section, leaving it out means without it.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub successes: Option<u32>,
     /// How long it may take to decide. Without it, probes that hang keep the circuit half-open.

@@ -52,7 +52,8 @@ pub struct Snapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Total {
-    /// Calls that succeeded.
+    /// Calls that succeeded. A success at the very moment of a change of state may be neither here nor among `stale`: at most
+    /// one for each thread and change.
     pub successes: u64,
     /// Calls that failed or panicked.
     pub failures: u64,
