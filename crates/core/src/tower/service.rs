@@ -64,28 +64,17 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let now = Now::new(self.policy.clock());
         match P::try_admit(&self.policy, &Ask::new(&request, &now)) {
-            Ok(token) if self.slot.0.is_none() => {
+            Ok(token) => {
                 let permit = Permit::new(self.policy.clone(), token);
+                if let Some(refusal) = &self.slot.0 {
+                    // The inner service was not polled, so it cannot be called, whatever has changed since.
+                    permit.cancel();
+                    return ResponseFuture::refused(refusal.clone().into(), self.refuse.clone());
+                }
                 let call = self.inner.call(request);
                 ResponseFuture::called(permit, call, self.conclude.clone(), self.refuse.clone())
             }
-            Ok(token) => self.refuse_after_peek(token),
             Err(refusal) => ResponseFuture::refused(refusal.into(), self.refuse.clone()),
-        }
-    }
-}
-
-impl<S, P: Policy, C, R: Clone> Service<S, P, Shed, C, R> {
-    /// The inner service was not polled, so it cannot be called, whatever has changed since.
-    #[cold]
-    fn refuse_after_peek<F>(&mut self, token: P::Token) -> ResponseFuture<F, P, C, R> {
-        let permit = Permit::new(&*self.policy, token);
-        match self.slot.0.take() {
-            Some(refusal) => {
-                permit.cancel();
-                ResponseFuture::refused(refusal.into(), self.refuse.clone())
-            }
-            None => unreachable!("asked only after a refusal was seen"),
         }
     }
 }
