@@ -9,7 +9,17 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Shop, order, order_text};
+use crate::support::{Engine, Shop, order, order_text};
+
+each_engine!(
+    a_bad_order_names_its_field_and_leaves_no_trace,
+    all_mistakes_are_told_at_once,
+    an_order_is_read_as_json_only,
+    bad_paths_and_parameters_are_told,
+    a_body_that_never_ends_is_not_waited_for,
+    a_body_without_length_is_bounded_too,
+    what_is_not_http_harms_nobody,
+);
 
 /// The good order with one value replaced, given as JSON text so that it can be any number.
 fn with(pointer: &str, replacement: &str) -> Bytes {
@@ -39,8 +49,7 @@ fn items(number: usize) -> Bytes {
     body.to_string().into()
 }
 
-#[tokio::test]
-async fn a_bad_order_names_its_field_and_leaves_no_trace() {
+async fn a_bad_order_names_its_field_and_leaves_no_trace(engine: Engine) {
     const UNPROCESSABLE: u16 = 422;
     let long = format!("\"{}\"", "x".repeat(65));
     let long_name = format!("\"{}\"", "é".repeat(201));
@@ -124,7 +133,7 @@ async fn a_bad_order_names_its_field_and_leaves_no_trace() {
         ("a body of more than 1 MiB", " ".repeat(1024 * 1024 + 1).into(), 413, ""),
     ];
 
-    let shop = Shop::open().await;
+    let shop = Shop::open(engine).await;
     for (name, body, status, field) in cases {
         let answer = shop.public.post_order(body).await;
         assert_eq!(answer.status.as_u16(), status, "{name}: {}", answer.text());
@@ -137,9 +146,8 @@ async fn a_bad_order_names_its_field_and_leaves_no_trace() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn all_mistakes_are_told_at_once() {
-    let shop = Shop::open().await;
+async fn all_mistakes_are_told_at_once(engine: Engine) {
+    let shop = Shop::open(engine).await;
     let body = r#"{"id":"","customer_id":"c","items":[
         {"product_id":"a","name":"A","quantity":1,"price":1.00},
         {"product_id":"b","name":"B","quantity":-1,"price":0.001}],"total":1e2,"priority":9}"#;
@@ -153,9 +161,8 @@ async fn all_mistakes_are_told_at_once() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn an_order_is_read_as_json_only() {
-    let shop = Shop::open().await;
+async fn an_order_is_read_as_json_only(engine: Engine) {
+    let shop = Shop::open(engine).await;
     for content_type in [
         None,
         Some("text/plain"),
@@ -184,9 +191,8 @@ async fn an_order_is_read_as_json_only() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn bad_paths_and_parameters_are_told() {
-    let shop = Shop::open().await;
+async fn bad_paths_and_parameters_are_told(engine: Engine) {
+    let shop = Shop::open(engine).await;
     for (method, path, status, field) in [
         (Method::GET, "/nowhere", 404, ""),
         (Method::GET, "/orders/", 404, ""),
@@ -220,9 +226,8 @@ async fn bad_paths_and_parameters_are_told() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn a_body_that_never_ends_is_not_waited_for() {
-    let shop = Shop::open_with(|settings| settings.server.body_timeout = Duration::from_millis(100)).await;
+async fn a_body_that_never_ends_is_not_waited_for(engine: Engine) {
+    let shop = Shop::open_with(engine, |settings| settings.server.body_timeout = Duration::from_millis(100)).await;
     let mut stream = TcpStream::connect(("127.0.0.1", shop.port())).await.expect("a connection");
     let head = "POST /orders HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.expect("the head is taken");
@@ -234,9 +239,8 @@ async fn a_body_that_never_ends_is_not_waited_for() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn a_body_without_length_is_bounded_too() {
-    let shop = Shop::open().await;
+async fn a_body_without_length_is_bounded_too(engine: Engine) {
+    let shop = Shop::open(engine).await;
     let mut stream = TcpStream::connect(("127.0.0.1", shop.port())).await.expect("a connection");
     let head =
         "POST /orders HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -254,9 +258,8 @@ async fn a_body_without_length_is_bounded_too() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn what_is_not_http_harms_nobody() {
-    let shop = Shop::open().await;
+async fn what_is_not_http_harms_nobody(engine: Engine) {
+    let shop = Shop::open(engine).await;
     for bytes in [
         &b"\0\0\0\0"[..],
         b"GET / HTTP/9.9\r\n\r\n",

@@ -9,9 +9,10 @@ use std::{env, fs};
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use order_service::payment::{Behaviour, Provider};
-use tempfile::TempDir;
 
-use crate::support::{Client, ORDER_TOTAL, Process, eventually, order_text};
+use crate::support::{Client, Engine, ORDER_TOTAL, Process, Storage, eventually, order_text};
+
+each_engine!(multi_thread: accepted_orders_survive_kill_9_and_are_paid_once);
 
 const CALLERS: usize = 8;
 const ACCEPTED_BEFORE_KILL: usize = 40;
@@ -39,13 +40,12 @@ async fn place(client: &Client, prefix: &str, accepted: &Mutex<BTreeSet<String>>
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn accepted_orders_survive_kill_9_and_are_paid_once() {
-    let folder = TempDir::new().expect("a temporary folder");
+async fn accepted_orders_survive_kill_9_and_are_paid_once(engine: Engine) {
+    let storage = Storage::new(engine);
     // A third of the payments is pending at any time, and the provider outlives the service.
     let behaviour = Behaviour { failure_rate: 0.3, ..Behaviour::slow(Duration::from_millis(5)) };
     let provider = Provider::start(behaviour).await.expect("the provider starts");
-    let config = folder.path().join("shop.toml");
+    let config = storage.folder().join("shop.toml");
     let text = format!(
         r#"
         [payment]
@@ -60,8 +60,7 @@ async fn accepted_orders_survive_kill_9_and_are_paid_once() {
         provider.url()
     );
     fs::write(&config, text).expect("the file can be written");
-    let data = folder.path().join("data");
-    let start = || Process::start(&data, &["--config", config.to_str().expect("a UTF-8 path")]);
+    let start = || Process::start(&storage, &["--config", config.to_str().expect("a UTF-8 path")]);
 
     let accepted = Mutex::new(BTreeSet::new());
     for round in 0..kills() {

@@ -1,20 +1,25 @@
 //! Starting and ending.
 
 use std::fs;
+use std::process::Output;
 
 use axum::http::StatusCode;
-use tempfile::TempDir;
 
-use crate::support::{Process, eventually, order_text, run_to_end};
+use crate::support::{Engine, Process, Storage, eventually, order_text, run_to_end, run_to_end_on};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sigterm_first_says_not_ready_then_lets_requests_finish() {
-    let folder = TempDir::new().expect("a temporary folder");
-    let config = folder.path().join("shop.toml");
+each_engine!(
+    multi_thread: sigterm_first_says_not_ready_then_lets_requests_finish,
+    orders_outlive_the_process,
+    a_port_in_use_is_told_in_one_line,
+);
+
+async fn sigterm_first_says_not_ready_then_lets_requests_finish(engine: Engine) {
+    let storage = Storage::new(engine);
+    let config = storage.folder().join("shop.toml");
     // The payment takes long enough for everything below to happen meanwhile.
     let text = r#"
         [payment]
-        timeout = "30s"
+        patience = "30s"
         [payment.provider]
         latency = "3s"
         [shutdown]
@@ -22,8 +27,7 @@ async fn sigterm_first_says_not_ready_then_lets_requests_finish() {
         grace = "60s"
     "#;
     fs::write(&config, text).expect("the file can be written");
-    let mut service =
-        Process::start(&folder.path().join("data"), &["--config", config.to_str().expect("a UTF-8 path")]);
+    let mut service = Process::start(&storage, &["--config", config.to_str().expect("a UTF-8 path")]);
     assert_eq!(service.public.get("/readyz").await.status, StatusCode::OK);
 
     let client = service.public.clone();
@@ -49,46 +53,48 @@ async fn sigterm_first_says_not_ready_then_lets_requests_finish() {
     assert_eq!(status.code(), Some(0));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn orders_outlive_the_process() {
-    let folder = TempDir::new().expect("a temporary folder");
-    let mut first = Process::start(folder.path(), &[]);
+async fn orders_outlive_the_process(engine: Engine) {
+    let storage = Storage::new(engine);
+    let mut first = Process::start(&storage, &[]);
     let placed = first.public.post_order(order_text("order-1")).await;
     first.terminate();
     let status = eventually("the process ends", async || first.ended()).await;
     assert_eq!(status.code(), Some(0));
 
-    let second = Process::start(folder.path(), &[]);
+    let second = Process::start(&storage, &[]);
     assert_eq!(second.public.get("/orders/order-1").await.body, placed.body);
     assert_eq!(second.public.post_order(order_text("order-1")).await.status, StatusCode::CONFLICT);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_taken_is_told_in_one_line() {
-    let folder = TempDir::new().expect("a temporary folder");
-    let data = folder.path().join("data");
-    let running = Process::start(&data, &[]);
-    let data = data.to_str().expect("a UTF-8 path");
-    let other = folder.path().join("other");
-    let other = other.to_str().expect("a UTF-8 path");
-    let health = running.public.get("/health").await;
-    assert_eq!(health.status, StatusCode::OK);
+async fn a_port_in_use_is_told_in_one_line(engine: Engine) {
+    let storage = Storage::new(engine);
+    let running = Process::start(&storage, &[]);
+    let other = Storage::new(engine);
     let port = running.port().to_string();
-
-    for (arguments, told) in [
-        (["--port", &port, "--admin-port", "0", "--data", other], "in use"),
-        (["--port", "0", "--admin-port", &port, "--data", other], "in use"),
-        (["--port", "0", "--admin-port", "0", "--data", data], "another order-service uses it"),
-        (["--port", "0", "--admin-port", "0", "--data", "/dev/null/data"], "/dev/null/data cannot be used"),
-    ] {
-        let output = run_to_end(&arguments);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-        let complaint = String::from_utf8(output.stderr).expect("UTF-8");
-        let lines: Vec<_> = complaint.lines().collect();
-        assert!(
-            matches!(lines[..], [line] if line.starts_with("order-service: ") && line.contains(told)),
-            "{complaint}"
-        );
+    for arguments in [["--port", &port, "--admin-port", "0"], ["--port", "0", "--admin-port", &port]] {
+        refuses_to_start(&other, &arguments, "in use");
     }
     assert_eq!(running.public.post_order(order_text("order-1")).await.status, StatusCode::CREATED, "undisturbed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_in_use_is_told_in_one_line() {
+    let storage = Storage::new(Engine::Sqlite);
+    let running = Process::start(&storage, &[]);
+    refuses_to_start(&storage, &["--port", "0", "--admin-port", "0"], "another order-service uses it");
+    let output = run_to_end(&["--port", "0", "--admin-port", "0", "--data", "/dev/null/data"]);
+    ended_with_code_1(&output, "/dev/null/data cannot be used");
+    assert_eq!(running.public.post_order(order_text("order-1")).await.status, StatusCode::CREATED, "undisturbed");
+}
+
+/// Starts a service on `storage`, which must end by itself and tell why in one line.
+fn refuses_to_start(storage: &Storage, arguments: &[&str], told: &str) {
+    ended_with_code_1(&run_to_end_on(storage, arguments), told);
+}
+
+fn ended_with_code_1(output: &Output, told: &str) {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let complaint = str::from_utf8(&output.stderr).expect("UTF-8");
+    let lines: Vec<_> = complaint.lines().collect();
+    assert!(matches!(lines[..], [line] if line.starts_with("order-service: ") && line.contains(told)), "{complaint}");
 }

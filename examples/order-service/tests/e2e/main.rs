@@ -1,5 +1,8 @@
 //! The service from outside: real sockets, real files, real processes.
 
+#[macro_use]
+mod support;
+
 mod bad_input;
 mod configuration;
 mod crash;
@@ -7,5 +10,4 @@ mod lifecycle;
 mod orders;
 mod outage;
 mod random_input;
-mod support;
 mod telling;

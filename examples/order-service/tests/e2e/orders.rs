@@ -6,11 +6,19 @@ use axum::http::{Method, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
 
-use crate::support::{ORDER_TOTAL, Shop, order, order_text};
+use crate::support::{Engine, ORDER_TOTAL, Shop, order, order_text};
 
-#[tokio::test]
-async fn an_order_is_stored_paid_and_found() {
-    let shop = Shop::open().await;
+each_engine!(
+    an_order_is_stored_paid_and_found,
+    money_is_exact_to_the_last_digit,
+    an_id_is_taken_once,
+    pages_show_each_order_once_newest_first,
+    the_catalogue_is_seeded,
+    head_is_get_without_the_body,
+);
+
+async fn an_order_is_stored_paid_and_found(engine: Engine) {
+    let shop = Shop::open(engine).await;
     let placed = shop.public.post_order(order_text("order-123")).await;
     assert_eq!(placed.status, StatusCode::CREATED, "{}", placed.text());
     assert_eq!(placed.header("location"), "/orders/order-123");
@@ -29,9 +37,8 @@ async fn an_order_is_stored_paid_and_found() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn money_is_exact_to_the_last_digit() {
-    let shop = Shop::open().await;
+async fn money_is_exact_to_the_last_digit(engine: Engine) {
+    let shop = Shop::open(engine).await;
     // In floats 0.1 * 3 is not 0.3, and 1.10 + 2.20 is not 3.30.
     let body = r#"{"id":"exact","customer_id":"c","items":[
         {"product_id":"a","name":"A","quantity":3,"price":0.1},
@@ -46,9 +53,8 @@ async fn money_is_exact_to_the_last_digit() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn an_id_is_taken_once() {
-    let shop = Shop::open().await;
+async fn an_id_is_taken_once(engine: Engine) {
+    let shop = Shop::open(engine).await;
     // All at once, so that the database decides and not an earlier look at it.
     let attempts = (0..8).map(|_| shop.public.post_order(order_text("same")));
     let answers = futures_util::future::join_all(attempts).await;
@@ -63,9 +69,8 @@ async fn an_id_is_taken_once() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn pages_show_each_order_once_newest_first() {
-    let shop = Shop::open().await;
+async fn pages_show_each_order_once_newest_first(engine: Engine) {
+    let shop = Shop::open(engine).await;
     for number in 0..25 {
         shop.public.post_order(order_text(&format!("order-{number}"))).await;
     }
@@ -91,9 +96,8 @@ async fn pages_show_each_order_once_newest_first() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn the_catalogue_is_seeded() {
-    let shop = Shop::open().await;
+async fn the_catalogue_is_seeded(engine: Engine) {
+    let shop = Shop::open(engine).await;
     let products = shop.public.get("/products").await.json();
     assert!(products.as_array().is_some_and(|products| products.len() >= 10), "{products}");
     let espresso = shop.public.get("/products/coffee-1").await;
@@ -101,9 +105,8 @@ async fn the_catalogue_is_seeded() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn head_is_get_without_the_body() {
-    let shop = Shop::open().await;
+async fn head_is_get_without_the_body(engine: Engine) {
+    let shop = Shop::open(engine).await;
     shop.public.post_order(order_text("order-1")).await;
     let request = shop.public.request(Method::HEAD, "/orders/order-1").body(Full::default()).expect("a good request");
     let head = shop.public.send(request).await;

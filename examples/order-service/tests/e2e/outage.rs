@@ -8,7 +8,16 @@ use order_service::config::Settings;
 use order_service::payment::{Behaviour, Provider};
 use seawall_circuit_breaker::Config as BreakerConfig;
 
-use crate::support::{Exposition, ORDER_TOTAL, Shop, eventually, order_text, outage};
+use crate::support::{Engine, Exposition, ORDER_TOTAL, Shop, eventually, order_text, outage};
+
+each_engine!(
+    an_open_breaker_leaves_the_provider_alone,
+    after_an_outage_everything_is_paid_once_without_anybody_asking,
+    a_slow_provider_is_not_waited_for_and_charges_once,
+    half_of_all_payments_failing_loses_nothing,
+    a_provider_that_is_not_there_is_an_outage,
+    a_lever_moves_the_provider,
+);
 
 /// Opens after five failures in a row, for so long.
 fn opens_for(interval: Duration) -> BreakerConfig {
@@ -36,9 +45,8 @@ async fn place_unpaid(shop: &Shop, number: usize) {
     }
 }
 
-#[tokio::test]
-async fn an_open_breaker_leaves_the_provider_alone() {
-    let shop = Shop::open_with(|settings| {
+async fn an_open_breaker_leaves_the_provider_alone(engine: Engine) {
+    let shop = Shop::open_with(engine, |settings| {
         eager_redrive(settings);
         settings.payment.timeout = LEAVES_SOON;
         settings.payment.breaker = opens_for(Duration::from_hours(1));
@@ -68,9 +76,8 @@ async fn an_open_breaker_leaves_the_provider_alone() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn after_an_outage_everything_is_paid_once_without_anybody_asking() {
-    let shop = Shop::open_with(|settings| {
+async fn after_an_outage_everything_is_paid_once_without_anybody_asking(engine: Engine) {
+    let shop = Shop::open_with(engine, |settings| {
         eager_redrive(settings);
         settings.payment.breaker = opens_for(Duration::from_millis(50));
         settings.payment.timeout = LEAVES_SOON;
@@ -100,9 +107,8 @@ async fn after_an_outage_everything_is_paid_once_without_anybody_asking() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn a_slow_provider_is_not_waited_for_and_charges_once() {
-    let shop = Shop::open_with(|settings| {
+async fn a_slow_provider_is_not_waited_for_and_charges_once(engine: Engine) {
+    let shop = Shop::open_with(engine, |settings| {
         eager_redrive(settings);
         settings.payment.timeout = Duration::from_millis(100);
         settings.payment.breaker = opens_for(Duration::from_millis(50));
@@ -122,9 +128,8 @@ async fn a_slow_provider_is_not_waited_for_and_charges_once() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn half_of_all_payments_failing_loses_nothing() {
-    let shop = Shop::open_with(|settings| {
+async fn half_of_all_payments_failing_loses_nothing(engine: Engine) {
+    let shop = Shop::open_with(engine, |settings| {
         eager_redrive(settings);
         settings.payment.timeout = LEAVES_SOON;
         settings.payment.breaker = opens_for(Duration::from_millis(20));
@@ -142,20 +147,18 @@ async fn half_of_all_payments_failing_loses_nothing() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn a_provider_that_is_not_there_is_an_outage() {
+async fn a_provider_that_is_not_there_is_an_outage(engine: Engine) {
     let provider = Provider::start(Behaviour::default()).await.expect("the provider starts");
     provider.stop().await;
-    let shop = Shop::open_with(|settings| settings.payment.url = Some(provider.url().to_owned())).await;
+    let shop = Shop::open_with(engine, |settings| settings.payment.url = Some(provider.url().to_owned())).await;
     place_unpaid(&shop, 6).await;
     assert_eq!(shop.breaker().await["state"], "open");
     assert_eq!(shop.admin.get("/payment-provider").await.problem()["status"], 404);
     shop.close().await;
 }
 
-#[tokio::test]
-async fn a_lever_moves_the_provider() {
-    let shop = Shop::open().await;
+async fn a_lever_moves_the_provider(engine: Engine) {
+    let shop = Shop::open(engine).await;
     let answer =
         shop.admin.put("/payment-provider", &serde_json::json!({"failure_rate": 0.25, "latency": "5ms"})).await;
     assert_eq!(

@@ -5,7 +5,9 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::support::{Answer, Shop, order, order_text};
+use crate::support::{Answer, Engine, Shop, order, order_text};
+
+each_engine!(blocking: no_body_makes_the_service_fail);
 
 /// Any bytes at all.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
@@ -81,10 +83,9 @@ fn judge(answer: &Answer) {
     }
 }
 
-#[test]
-fn no_body_makes_the_service_fail() {
+fn no_body_makes_the_service_fail(engine: Engine) {
     let runtime = Runtime::new().expect("a runtime");
-    let shop = runtime.block_on(Shop::open());
+    let shop = runtime.block_on(Shop::open(engine));
     let bodies =
         prop_oneof![noise(), damaged(), json_value().prop_map(|value| value.to_string().into_bytes()), misfilled()];
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(1024) });

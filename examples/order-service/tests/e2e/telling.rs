@@ -6,7 +6,16 @@ use axum::http::{Method, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
 
-use crate::support::{Client, Exposition, Shop, order_text};
+use crate::support::{Client, Engine, Exposition, Shop, order_text};
+
+each_engine!(
+    the_document_lists_every_route,
+    the_front_page_leads_everywhere,
+    the_document_describes_the_order_that_the_readme_sends,
+    metrics_are_openmetrics_and_count_what_happened,
+    every_answer_has_its_headers,
+    a_healthy_service_says_so,
+);
 
 /// Every route in the document of the listener, as "METHOD path".
 async fn described(client: &Client) -> BTreeSet<String> {
@@ -34,9 +43,8 @@ async fn has_route(client: &Client, route: &str) -> bool {
     !no_route && answer.status != StatusCode::METHOD_NOT_ALLOWED
 }
 
-#[tokio::test]
-async fn the_document_lists_every_route() {
-    let shop = Shop::open().await;
+async fn the_document_lists_every_route(engine: Engine) {
+    let shop = Shop::open(engine).await;
     let public = described(&shop.public).await;
     let expected = [
         "GET /",
@@ -76,9 +84,8 @@ async fn the_document_lists_every_route() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn the_front_page_leads_everywhere() {
-    let shop = Shop::open().await;
+async fn the_front_page_leads_everywhere(engine: Engine) {
+    let shop = Shop::open(engine).await;
     let overview = shop.public.get("/").await.json();
     let links = overview["links"].as_array().expect("links");
     let mut linked: BTreeSet<_> = links.iter().filter_map(|link| link["route"].as_str().map(str::to_owned)).collect();
@@ -87,9 +94,8 @@ async fn the_front_page_leads_everywhere() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn the_document_describes_the_order_that_the_readme_sends() {
-    let shop = Shop::open().await;
+async fn the_document_describes_the_order_that_the_readme_sends(engine: Engine) {
+    let shop = Shop::open(engine).await;
     let document = shop.public.get("/openapi.json").await.json();
     let schema = &document["components"]["schemas"]["NewOrder"];
     let fields: BTreeSet<_> = schema["properties"].as_object().expect("properties").keys().cloned().collect();
@@ -100,9 +106,8 @@ async fn the_document_describes_the_order_that_the_readme_sends() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn metrics_are_openmetrics_and_count_what_happened() {
-    let shop = Shop::open().await;
+async fn metrics_are_openmetrics_and_count_what_happened(engine: Engine) {
+    let shop = Shop::open(engine).await;
     shop.public.post_order(order_text("order-1")).await;
     shop.public.post_order("{").await;
     shop.public.get("/wp-admin/1").await;
@@ -131,9 +136,8 @@ async fn metrics_are_openmetrics_and_count_what_happened() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn every_answer_has_its_headers() {
-    let shop = Shop::open().await;
+async fn every_answer_has_its_headers(engine: Engine) {
+    let shop = Shop::open(engine).await;
     for path in ["/", "/orders", "/nowhere", "/orders/%ff", "/metrics", "/health"] {
         let answer = shop.public.get(path).await;
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
@@ -150,9 +154,8 @@ async fn every_answer_has_its_headers() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn a_healthy_service_says_so() {
-    let shop = Shop::open().await;
+async fn a_healthy_service_says_so(engine: Engine) {
+    let shop = Shop::open(engine).await;
     for path in ["/health", "/livez", "/readyz"] {
         for client in [&shop.public, &shop.admin] {
             let answer = client.get(path).await;

@@ -1,5 +1,7 @@
 //! What the tests share: a shop to order from, ways to speak HTTP, and patience.
 
+#[macro_use]
+mod engine;
 mod http;
 mod openmetrics;
 mod process;
@@ -10,9 +12,10 @@ use std::time::Duration;
 use seawall_core::time::Clock;
 use serde_json::{Value, json};
 
+pub(crate) use engine::{Engine, Storage};
 pub(crate) use http::{Answer, Client};
 pub(crate) use openmetrics::Exposition;
-pub(crate) use process::{Process, run_to_end};
+pub(crate) use process::{Process, run_to_end, run_to_end_on};
 pub(crate) use shop::Shop;
 
 /// More than anything here takes, on the slowest machine.

@@ -2,13 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 
 use serde_json::Value;
 
-use super::Client;
+use super::{Client, Storage};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_order-service");
 
@@ -21,11 +20,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts one on free ports with its data in `folder`, and waits until it listens.
-    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["--port", "0", "--admin-port", "0", "--log", "json", "--data"])
-            .arg(folder)
+    /// Starts one on free ports that keeps its orders in `storage`, and waits until it listens.
+    pub(crate) fn start(storage: &Storage, arguments: &[&str]) -> Self {
+        let mut program = Command::new(PROGRAM);
+        storage.pass_to(&mut program);
+        let mut child = program
+            .args(["--port", "0", "--admin-port", "0", "--log", "json"])
             .args(arguments)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -77,5 +77,16 @@ impl Drop for Process {
 
 /// Runs the program, which is expected to end by itself.
 pub(crate) fn run_to_end(arguments: &[&str]) -> Output {
-    Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().expect("the program runs")
+    output(Command::new(PROGRAM).args(arguments))
+}
+
+/// The same, with its orders in `storage`.
+pub(crate) fn run_to_end_on(storage: &Storage, arguments: &[&str]) -> Output {
+    let mut program = Command::new(PROGRAM);
+    storage.pass_to(&mut program);
+    output(program.args(arguments))
+}
+
+fn output(program: &mut Command) -> Output {
+    program.stdin(Stdio::null()).output().expect("the program runs")
 }

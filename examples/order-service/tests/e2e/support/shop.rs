@@ -6,40 +6,39 @@ use order_service::Service;
 use order_service::config::Settings;
 use order_service::payment::Provider;
 use serde_json::Value;
-use tempfile::TempDir;
 
-use super::{Client, eventually};
+use super::{Client, Engine, Storage, eventually};
 
-/// A running service with a folder and ports of its own.
+/// A running service with a storage and ports of its own.
 #[derive(Debug)]
 pub(crate) struct Shop {
     service: Service,
     pub(crate) public: Client,
     pub(crate) admin: Client,
-    _folder: TempDir,
+    _storage: Storage,
 }
 
 impl Shop {
     /// A service as it is by default, but quick.
-    pub(crate) async fn open() -> Self {
-        Self::open_with(|_| {}).await
+    pub(crate) async fn open(engine: Engine) -> Self {
+        Self::open_with(engine, |_| {}).await
     }
 
     /// The same, with `change`d settings.
-    pub(crate) async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+    pub(crate) async fn open_with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
+        let storage = Storage::new(engine);
         let mut settings = Settings::default();
         settings.server.port = 0;
         settings.server.admin_port = 0;
-        settings.data.folder = folder.path().join("data");
+        storage.apply_to(&mut settings);
         settings.payment.provider.latency = Duration::ZERO;
         // Far more than a busy machine takes, so that only tests of the timeout see it.
-        settings.payment.timeout = Duration::from_secs(20);
+        settings.payment.patience = Duration::from_secs(20);
         settings.shutdown.readiness_delay = Duration::ZERO;
         change(&mut settings);
         let service = Service::start(settings).await.expect("the service starts");
         let (public, admin) = (Client::new(service.public()), Client::new(service.admin()));
-        Self { service, public, admin, _folder: folder }
+        Self { service, public, admin, _storage: storage }
     }
 
     pub(crate) fn provider(&self) -> &Provider {
