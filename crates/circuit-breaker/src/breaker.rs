@@ -88,6 +88,8 @@ struct Locked {
     totals: Totals,
     /// What all lanes had refused when the state began.
     refused_before: u64,
+    /// What all lanes had refused when this breaker began to guard its present dependency.
+    refused_for_others: u64,
     last_error: Option<Text>,
 }
 
@@ -126,7 +128,7 @@ impl Breaker {
     /// So many successes under one tag are a reason for a new one, long before a lane is full.
     const MANY: u64 = 1 << 38;
 
-    pub(crate) fn from_settings(settings: Settings, clock: Clock, lanes: usize) -> Self {
+    pub(crate) fn from_settings(settings: Arc<Settings>, clock: Clock, lanes: usize) -> Self {
         let mut seed = RandomState::new().build_hasher();
         seed.write_u8(0);
         let now = clock.now();
@@ -145,6 +147,7 @@ impl Breaker {
                 absorbed: 0,
                 totals: Totals::default(),
                 refused_before: 0,
+                refused_for_others: 0,
                 last_error: None,
             }),
             clock,
@@ -285,7 +288,7 @@ impl Breaker {
         let (decided, news) = self.locked_quietly(|locked, events| {
             let grant = locked.machine.admit(at, events);
             let generation = Gate::generation_bits(locked.machine.generation());
-            let until = locked.machine.view().refuse_until;
+            let until = locked.machine.retry_at(at);
             grant.map(|grant| Token::new(generation, grant.into(), at)).ok_or(until)
         });
         let granted = decided.map(|token| Granted { breaker: self, token, at });

@@ -77,6 +77,8 @@ pub enum Cause {
     ConsecutiveFailures,
     /// Too many failures in a period.
     FailuresInPeriod,
+    /// Too many failures among the window's calls.
+    FailuresInWindow,
     /// The probes showed that the dependency still fails.
     ProbesFailed,
     /// The probes showed that the dependency works again.
@@ -90,12 +92,13 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::FailureRate,
         Self::SlowCallRate,
         Self::AbandonedRate,
         Self::ConsecutiveFailures,
         Self::FailuresInPeriod,
+        Self::FailuresInWindow,
         Self::ProbesFailed,
         Self::ProbesSucceeded,
         Self::ProbesUndecided,
@@ -117,6 +120,7 @@ impl Cause {
             Self::AbandonedRate => "abandoned_rate",
             Self::ConsecutiveFailures => "consecutive_failures",
             Self::FailuresInPeriod => "failures_in_period",
+            Self::FailuresInWindow => "failures_in_window",
             Self::ProbesFailed => "probes_failed",
             Self::ProbesSucceeded => "probes_succeeded",
             Self::ProbesUndecided => "probes_undecided",
@@ -134,7 +138,7 @@ impl fmt::Display for Cause {
 
 /// A transition, and the figures that led to it.
 ///
-/// In [`State::MetricsOnly`] an event whose `from` and `to` are the same tells that a rule was met which would have opened
+/// Each stage of a recovery is told too, from half-open to half-open. In [`State::MetricsOnly`] an event whose `from` and `to` are the same tells that a rule was met which would have opened
 /// the circuit; each rule is told once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -155,12 +159,14 @@ pub struct Event {
     pub cause: Cause,
     /// The window at that moment; after half-open the probes.
     pub figures: Figures,
+    /// The share of calls that pass from now on, in a stage of a [`Recovery`](crate::Recovery).
+    pub share: Option<f64>,
 }
 
 impl Event {
     /// Logs the transition: target `seawall::circuit_breaker`, at WARN when the circuit opens and at INFO otherwise.
     pub(crate) fn trace(&self) {
-        let Self { name, from, to, cause, figures, .. } = self;
+        let Self { name, from, to, cause, figures, share, .. } = self;
         macro_rules! log {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
@@ -173,13 +179,14 @@ impl Event {
                     failed = figures.failed,
                     slow = figures.slow,
                     abandoned = figures.abandoned,
+                    share,
                     $message
                 )
             };
         }
         match to {
             State::Open | State::ForcedOpen => log!(warn, "circuit opened"),
-            _ if from == to => log!(warn, "circuit would have opened"),
+            State::MetricsOnly if from == to => log!(warn, "circuit would have opened"),
             _ => log!(info, "circuit changed"),
         }
     }

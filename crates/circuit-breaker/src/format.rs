@@ -9,7 +9,7 @@ use std::time::Duration;
 use seawall_core::Jitter;
 use serde::{Deserialize, Serializer};
 
-use crate::config::{self, Abandoned, FailuresInPeriod, SlowCalls, Undecided};
+use crate::config::{self, Abandoned, FailuresInPeriod, Recovery, SlowCalls, Undecided};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,15 +20,19 @@ pub(crate) struct Config {
     slow_calls: Option<SlowCalls>,
     consecutive_failures: Option<u32>,
     failures_in_period: Option<FailuresInPeriod>,
+    failures_in_window: Option<u32>,
     abandoned: Option<Abandoned>,
     open: Option<config::OpenInterval>,
     half_open: Option<config::HalfOpen>,
+    recovery: Option<Recovery>,
 }
 
 impl From<Config> for config::Config {
     fn from(file: Config) -> Self {
-        let other_rule =
-            file.slow_calls.is_some() || file.consecutive_failures.is_some() || file.failures_in_period.is_some();
+        let other_rule = file.slow_calls.is_some()
+            || file.consecutive_failures.is_some()
+            || file.failures_in_period.is_some()
+            || file.failures_in_window.is_some();
         let default = if other_rule { Self::empty() } else { Self::default() };
         Self {
             name: file.name.unwrap_or(default.name),
@@ -37,9 +41,11 @@ impl From<Config> for config::Config {
             slow_calls: file.slow_calls,
             consecutive_failures: file.consecutive_failures,
             failures_in_period: file.failures_in_period,
+            failures_in_window: file.failures_in_window,
             abandoned: file.abandoned.unwrap_or(default.abandoned),
             open: file.open.unwrap_or(default.open),
             half_open: file.half_open.unwrap_or(default.half_open),
+            recovery: file.recovery,
             open_by: None,
             observer: None,
         }

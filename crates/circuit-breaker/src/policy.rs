@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use seawall_core::stripe;
 use seawall_core::time::{Clock, Now};
@@ -49,10 +50,10 @@ impl Configure for Breaker {
     type Config = Config;
 
     fn build(config: Config, clock: Clock) -> Result<Self, ConfigError> {
-        Ok(Self::from_settings(Settings::try_from(config)?, clock, stripe::seats()))
+        Ok(Self::from_settings(Arc::new(Settings::try_from(config)?), clock, stripe::seats()))
     }
 
     fn reconfigure(&self, config: Config) -> Result<(), ConfigError> {
-        self.reconfigure(Settings::try_from(config)?)
+        self.reconfigure(Arc::new(Settings::try_from(config)?))
     }
 }

@@ -5,10 +5,6 @@ use std::time::Duration;
 
 use crate::config::{Abandoned, Config, HalfOpen, Window};
 
-fn single_probe() -> HalfOpen {
-    HalfOpen { probes: 1, successes: Some(1), ..HalfOpen::default() }
-}
-
 impl Config {
     /// The values of resilience4j 2: half of the last 100 calls failing, or all of them taking more than a minute, open the
     /// circuit for a minute; ten probes are awaited and judged by the same rates.
@@ -18,7 +14,7 @@ impl Config {
             .failure_rate(0.5)
             .slow_calls(Duration::from_secs(60), 1.0)
             .open_for(Duration::from_secs(60))
-            .half_open(HalfOpen { probes: 10, successes: None, wait_for_all: true, ..HalfOpen::default() })
+            .half_open(HalfOpen::probes(10).by_rates().wait_for_all())
             .abandoned(Abandoned::Ignore)
     }
 
@@ -29,7 +25,7 @@ impl Config {
             .window(Window::time(Duration::from_secs(30)).minimum_calls(100))
             .failure_rate(0.1)
             .open_for(Duration::from_secs(5))
-            .half_open(single_probe())
+            .half_open(HalfOpen::probes(1))
     }
 
     /// The values of Hystrix: half of the calls of 10 seconds failing, of at least 20, opens the circuit for 5 seconds; one
@@ -39,17 +35,17 @@ impl Config {
             .window(Window::time(Duration::from_secs(10)).minimum_calls(20))
             .failure_rate(0.5)
             .open_for(Duration::from_secs(5))
-            .half_open(single_probe())
+            .half_open(HalfOpen::probes(1))
     }
 
     /// The values of gobreaker 2: the sixth failure in a row opens the circuit for a minute; one probe decides.
     pub fn gobreaker() -> Self {
-        Self::empty().consecutive_failures(6).open_for(Duration::from_secs(60)).half_open(single_probe())
+        Self::empty().consecutive_failures(6).open_for(Duration::from_secs(60)).half_open(HalfOpen::probes(1))
     }
 
     /// The values of Failsafe: the first failure opens the circuit for a minute; one probe decides.
     pub fn failsafe() -> Self {
-        Self::empty().consecutive_failures(1).open_for(Duration::from_secs(60)).half_open(single_probe())
+        Self::empty().consecutive_failures(1).open_for(Duration::from_secs(60)).half_open(HalfOpen::probes(1))
     }
 }
 

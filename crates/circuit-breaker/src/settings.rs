@@ -4,7 +4,7 @@ use std::time::Duration;
 use seawall_core::observe::Observer;
 use seawall_core::{Backoff, ConfigError, Name, Ratio};
 
-use crate::config::{Abandoned, Config, HalfOpen, Undecided, Window};
+use crate::config::{Abandoned, Config, HalfOpen, Recovery, Undecided, Window};
 use crate::event::{Event, OpenBy};
 
 /// A [`Config`] whose values were checked: what the machine works with.
@@ -18,9 +18,11 @@ pub(crate) struct Settings {
     pub(crate) slow: Option<Slow>,
     pub(crate) consecutive_failures: Option<u64>,
     pub(crate) failures_in_period: Option<(usize, Duration)>,
+    pub(crate) failures_in_window: Option<u64>,
     pub(crate) abandoned: AbandonedAs,
     pub(crate) open: Open,
     pub(crate) half_open: Probing,
+    pub(crate) recovery: Option<Staged>,
     pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
 }
 
@@ -54,6 +56,14 @@ pub(crate) struct Probing {
     pub(crate) wait_for_all: bool,
 }
 
+/// A [`Recovery`] whose values were checked.
+#[derive(Clone)]
+pub(crate) struct Staged {
+    pub(crate) shares: Vec<Ratio>,
+    pub(crate) each: Duration,
+    pub(crate) calls: u64,
+}
+
 #[derive(Clone, Copy)]
 pub(crate) enum DecidedBy {
     Successes(u64),
@@ -63,6 +73,7 @@ pub(crate) enum DecidedBy {
 const LARGEST_WINDOW: u32 = 1_000_000;
 const MOST_BUCKETS: u32 = 1_000;
 const MOST_FAILURES: u32 = 100_000;
+const MOST_STAGES: usize = 16;
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 impl TryFrom<Config> for Settings {
@@ -88,12 +99,21 @@ impl TryFrom<Config> for Settings {
                 duration("failures_in_period.period", rule.period)?,
             )),
         };
+        check_window(&config.window)?;
+        let failures_in_window = match config.failures_in_window {
+            None => None,
+            Some(failures) => {
+                let most = if let Window::Count { size, .. } = config.window { size } else { u32::MAX };
+                Some(u64::from(count("failures_in_window", failures, most)?))
+            }
+        };
         let rated = failure_rate.is_some() || slow.is_some();
-        if !rated && consecutive_failures.is_none() && failures_in_period.is_none() {
-            let valid = "set, or one of `slow_calls`, `consecutive_failures`, `failures_in_period`: nothing would open the circuit";
+        let windowed = rated || failures_in_window.is_some();
+        if !windowed && consecutive_failures.is_none() && failures_in_period.is_none() {
+            let valid = "set, or one of `slow_calls`, `consecutive_failures`, `failures_in_period`, `failures_in_window`: \
+                nothing would open the circuit";
             return Err(ConfigError::new("failure_rate", "missing", valid));
         }
-        check_window(&config.window)?;
         let minimum_calls = match config.window {
             Window::Count { minimum_calls, .. } | Window::Time { minimum_calls, .. } => u64::from(minimum_calls),
         };
@@ -110,15 +130,17 @@ impl TryFrom<Config> for Settings {
         };
         Ok(Self {
             name: config.name.parse()?,
-            window: rated.then_some(config.window),
+            window: windowed.then_some(config.window),
             minimum_calls,
             failure_rate,
             slow,
             consecutive_failures,
             failures_in_period,
+            failures_in_window,
             abandoned,
             open,
             half_open: probing(config.half_open, rated)?,
+            recovery: config.recovery.as_ref().map(staged).transpose()?,
             observer: config.observer,
         })
     }
@@ -162,6 +184,27 @@ fn probing(half_open: HalfOpen, rated: bool) -> Result<Probing, ConfigError> {
     let max = half_open.max.map(|max| duration("half_open.max", max)).transpose()?;
     let HalfOpen { after_max, wait_for_all, .. } = half_open;
     Ok(Probing { probes: u64::from(probes), decided_by, max, after_max, wait_for_all })
+}
+
+fn staged(recovery: &Recovery) -> Result<Staged, ConfigError> {
+    let invalid = |value: String| {
+        let valid = format!("1 to {MOST_STAGES} shares that rise, each above 0 and below 1");
+        ConfigError::new("recovery.shares", value, valid)
+    };
+    if recovery.shares.is_empty() || recovery.shares.len() > MOST_STAGES {
+        return Err(invalid(format!("{} shares", recovery.shares.len())));
+    }
+    let mut shares: Vec<Ratio> = Vec::with_capacity(recovery.shares.len());
+    for share in &recovery.shares {
+        let ratio = Ratio::new(*share).ok().filter(|ratio| *ratio < Ratio::ONE);
+        let ratio = ratio.ok_or_else(|| invalid(share.to_string()))?;
+        match shares.last() {
+            Some(last) if ratio <= *last => return Err(invalid(format!("{share} after {last}"))),
+            _ => shares.push(ratio),
+        }
+    }
+    let each = duration("recovery.each", recovery.each)?;
+    Ok(Staged { shares, each, calls: u64::from(count("recovery.calls", recovery.calls, LARGEST_WINDOW)?) })
 }
 
 fn ratio(field: &'static str, value: f64) -> Result<Ratio, ConfigError> {

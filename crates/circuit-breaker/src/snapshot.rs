@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use seawall_core::Name;
 use seawall_core::time::Timestamp;
+use seawall_core::{Name, Ratio};
 
 use crate::breaker::Totals;
 use crate::event::{Cause, State};
@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub consecutive_failures: u64,
     /// How many probes may still start, while half-open.
     pub probes_left: Option<u64>,
+    /// The share of calls that pass, in a stage of a recovery.
+    pub share: Option<f64>,
     /// How many times the circuit has opened without a stable period between.
     pub opened_before: u32,
     /// Calls refused since the state began.
@@ -94,6 +96,7 @@ impl Snapshot {
             slow_rate: figures.slow_rate(minimum),
             consecutive_failures: machine.failures_in_a_row(),
             probes_left: machine.probes_left(),
+            share: machine.share().map(Ratio::get),
             opened_before: machine.opened_before(),
             refused_in_state,
             total: Total {

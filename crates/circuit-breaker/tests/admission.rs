@@ -89,7 +89,7 @@ fn slow_calls_open_it_whatever_their_result_and_a_slow_probe_does_not_close_it()
         .slow_calls(SECOND, 0.5)
         .window(Window::count(4).minimum_calls(4))
         .open_for(SECOND)
-        .half_open(HalfOpen { probes: 1, successes: Some(1), ..HalfOpen::default() });
+        .half_open(HalfOpen::probes(1));
     let (breaker, time) = breaker(config);
     let taking = |duration| {
         let permit = breaker.try_admit().expect("admitted");
@@ -162,14 +162,8 @@ fn hanging_probes_are_given_up() {
 
 #[test]
 fn the_interval_grows_until_the_circuit_was_stable() {
-    let interval = OpenInterval {
-        first: SECOND,
-        multiplier: 2.0,
-        max: 3 * SECOND,
-        stable_after: 10 * SECOND,
-        ..OpenInterval::default()
-    };
-    let half_open = HalfOpen { probes: 1, successes: Some(1), ..HalfOpen::default() };
+    let interval = OpenInterval::exponential(SECOND, 2.0, 3 * SECOND).stable_after(10 * SECOND);
+    let half_open = HalfOpen::probes(1);
     let (breaker, time) = breaker(Config::empty().consecutive_failures(1).open(interval).half_open(half_open));
     let reopen = |closed_for| {
         succeed(&breaker, 1);

@@ -100,7 +100,7 @@ fn a_refused_call_does_not_allocate() {
 
 #[test]
 fn a_probe_does_not_allocate() {
-    let half_open = HalfOpen { probes: 3, successes: Some(3), max: None, ..HalfOpen::default() };
+    let half_open = HalfOpen::probes(3).without_max();
     let (breaker, _time) = breaker(Config::classic().abandoned(Abandoned::Ignore).half_open(half_open));
     breaker.trip();
     breaker.half_open().expect("open");

@@ -199,7 +199,7 @@ fn a_dropped_call_counts_as_its_policy_says() {
 
 /// Three probes of which two must succeed; a new half-open generation for each call.
 fn probed(door: &Door, policy: Abandoned, check: impl FnMut(Snapshot, Snapshot, Fate)) {
-    let breaker = breaker(Config::classic().abandoned(policy).half_open(HalfOpen { max: None, ..HalfOpen::default() }));
+    let breaker = breaker(Config::classic().abandoned(policy).half_open(HalfOpen::default().without_max()));
     let prepare = || {
         breaker.trip();
         breaker.half_open().expect("it is open");
@@ -247,7 +247,7 @@ fn a_single_probe_that_is_dropped_opens_the_circuit_where_dropping_counts() {
             (Abandoned::Failure, State::Open),
             (Abandoned::Rate(1.0), State::Open),
         ] {
-            let half_open = HalfOpen { probes: 1, successes: Some(1), max: None, ..HalfOpen::default() };
+            let half_open = HalfOpen::probes(1).without_max();
             let breaker = breaker(Config::classic().abandoned(policy).half_open(half_open));
             let prepare = || {
                 breaker.trip();
@@ -298,7 +298,7 @@ fn a_ready_service_that_is_dropped_or_cloned_holds_no_probe() {
         assert_eq!((snapshot.probes_left, snapshot.total.abandoned), (Some(1), 0), "{mode}");
     }
 
-    let half_open = HalfOpen { probes: 1, successes: Some(1), max: None, ..HalfOpen::default() };
+    let half_open = HalfOpen::probes(1).without_max();
     let breaker = breaker(Config::classic().half_open(half_open));
     breaker.trip();
     breaker.half_open().expect("it is open");

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use seawall_circuit_breaker::{Abandoned, CircuitBreaker, Config, HalfOpen, OpenInterval, State, Undecided, Window};
+use seawall_circuit_breaker::{
+    Abandoned, CircuitBreaker, Config, HalfOpen, OpenInterval, Recovery, State, Undecided, Window,
+};
 use seawall_core::time::Clock;
 use seawall_core::{Jitter, Outcome};
 
@@ -17,7 +19,9 @@ fn impossible() -> Vec<(Config, &'static str, &'static str, &'static str)> {
     let time = |length, buckets| config().window(Window::time(length).buckets(buckets));
     let open = |open: OpenInterval| config().open(open);
     let half_open = |half_open: HalfOpen| config().half_open(half_open);
-    let (interval, probing) = (OpenInterval::default(), HalfOpen::default());
+    let growing = |multiplier| OpenInterval::exponential(30 * SECOND, multiplier, 600 * SECOND);
+    let stages = |shares: &[f64]| config().recovery(Recovery::new(shares));
+    let rising = "1 to 16 shares that rise, each above 0 and below 1";
     let share = "a number above 0 and at most 1";
     let span = "above zero and at most 366 days";
     let name = "1 to 31 bytes of printable text";
@@ -52,19 +56,31 @@ fn impossible() -> Vec<(Config, &'static str, &'static str, &'static str)> {
         (config().window(Window::time(SECOND).minimum_calls(0)), "window.time.minimum_calls", "0", "1 to 4294967295"),
         (config().abandoned(Abandoned::Rate(0.0)), "abandoned.rate", "0", share),
         (config().abandoned(Abandoned::Rate(f64::NAN)), "abandoned.rate", "NaN", share),
-        (open(OpenInterval { first: Duration::ZERO, ..interval }), "open.for", "0ns", span),
-        (open(OpenInterval { first: YEAR, max: YEAR, ..interval }), "open.for", "31708800s", span),
-        (open(OpenInterval { max: Duration::ZERO, ..interval }), "open.max", "0ns", span),
-        (open(OpenInterval { max: SECOND, ..interval }), "open.max", "1s", "at least the initial 30s"),
-        (open(OpenInterval { multiplier: 0.99, ..interval }), "open.multiplier", "0.99", "a number of at least 1"),
-        (open(OpenInterval { multiplier: f64::NAN, ..interval }), "open.multiplier", "NaN", "a number of at least 1"),
-        (open(OpenInterval { multiplier: f64::INFINITY, ..interval }), "open.multiplier", "inf", "at least 1"),
-        (half_open(HalfOpen { probes: 0, ..probing }), "half_open.probes", "0", "1 to 1000000"),
-        (half_open(HalfOpen { probes: 1_000_001, ..probing }), "half_open.probes", "1000001", "1 to 1000000"),
-        (half_open(HalfOpen { successes: Some(0), ..probing }), "half_open.successes", "0", "1 to 3"),
-        (half_open(HalfOpen { successes: Some(4), ..probing }), "half_open.successes", "4", "1 to 3"),
-        (half_open(HalfOpen { max: Some(Duration::ZERO), ..probing }), "half_open.max", "0ns", span),
-        (half_open(HalfOpen { max: Some(YEAR), ..probing }), "half_open.max", "31708800s", span),
+        (open(OpenInterval::fixed(Duration::ZERO)), "open.for", "0ns", span),
+        (open(OpenInterval::fixed(YEAR)), "open.for", "31708800s", span),
+        (open(OpenInterval::exponential(30 * SECOND, 1.0, Duration::ZERO)), "open.max", "0ns", span),
+        (open(OpenInterval::exponential(30 * SECOND, 1.0, SECOND)), "open.max", "1s", "at least the initial 30s"),
+        (open(growing(0.99)), "open.multiplier", "0.99", "a number of at least 1"),
+        (open(growing(f64::NAN)), "open.multiplier", "NaN", "a number of at least 1"),
+        (open(growing(f64::INFINITY)), "open.multiplier", "inf", "at least 1"),
+        (half_open(HalfOpen::probes(0)), "half_open.probes", "0", "1 to 1000000"),
+        (half_open(HalfOpen::probes(1_000_001)), "half_open.probes", "1000001", "1 to 1000000"),
+        (half_open(HalfOpen::probes(3).successes(0)), "half_open.successes", "0", "1 to 3"),
+        (half_open(HalfOpen::probes(3).successes(4)), "half_open.successes", "4", "1 to 3"),
+        (half_open(HalfOpen::probes(3).max(Duration::ZERO)), "half_open.max", "0ns", span),
+        (half_open(HalfOpen::probes(3).max(YEAR)), "half_open.max", "31708800s", span),
+        (config().failures_in_window(0), "failures_in_window", "0", "1 to 4294967295"),
+        (config().window(Window::count(10)).failures_in_window(11), "failures_in_window", "11", "1 to 10"),
+        (stages(&[]), "recovery.shares", "0 shares", rising),
+        (stages(&[0.01; 17]), "recovery.shares", "17 shares", rising),
+        (stages(&[0.0]), "recovery.shares", "0", rising),
+        (stages(&[0.5, 1.0]), "recovery.shares", "1", rising),
+        (stages(&[f64::NAN]), "recovery.shares", "NaN", rising),
+        (stages(&[0.1, -0.2]), "recovery.shares", "-0.2", rising),
+        (stages(&[0.1, 0.1]), "recovery.shares", "0.1 after 0.1", rising),
+        (stages(&[0.1, 0.5, 0.25]), "recovery.shares", "0.25 after 0.5", rising),
+        (config().recovery(Recovery::default().each(Duration::ZERO)), "recovery.each", "0ns", span),
+        (config().recovery(Recovery::default().calls(0)), "recovery.calls", "0", "1 to 1000000"),
     ]
 }
 
@@ -81,8 +97,8 @@ fn what_cannot_be_is_named_with_its_value_and_what_would_be_valid() {
 #[test]
 fn the_limits_themselves_are_valid() {
     let config = Config::default;
-    let largest = OpenInterval { multiplier: 1.0, max: 30 * SECOND, ..OpenInterval::default() };
-    let all = HalfOpen { probes: 3, successes: Some(3), max: None, ..HalfOpen::default() };
+    let largest = OpenInterval::exponential(30 * SECOND, 1.0, 30 * SECOND);
+    let all = HalfOpen::probes(3).without_max();
     for config in [
         config().name("x"),
         config().name("exactly thirty-one bytes, a-b-c"),
@@ -147,27 +163,12 @@ fn the_defaults_are_these() {
         .window(Window::Time { length: 30 * SECOND, buckets: 10, minimum_calls: 20 })
         .failure_rate(0.5)
         .abandoned(Abandoned::Rate(1.0))
-        .open(OpenInterval {
-            first: 30 * SECOND,
-            multiplier: 1.0,
-            max: 600 * SECOND,
-            jitter: Jitter::None,
-            stable_after: Duration::ZERO,
-            honour_hint: true,
-        })
-        .half_open(HalfOpen {
-            probes: 3,
-            successes: Some(2),
-            max: Some(30 * SECOND),
-            after_max: Undecided::Open,
-            wait_for_all: false,
-        });
+        .open(
+            OpenInterval::exponential(30 * SECOND, 1.0, 600 * SECOND).jitter(Jitter::None).stable_after(Duration::ZERO),
+        )
+        .half_open(HalfOpen::probes(3).successes(2).max(30 * SECOND));
     assert_eq!(debug(Config::default()), debug(default));
-    let classic = Config::empty().consecutive_failures(5).open_for(60 * SECOND).half_open(HalfOpen {
-        probes: 3,
-        successes: Some(3),
-        ..HalfOpen::default()
-    });
+    let classic = Config::empty().consecutive_failures(5).open_for(60 * SECOND).half_open(HalfOpen::probes(3));
     assert_eq!(debug(Config::classic()), debug(classic));
     assert_eq!(Window::count(100), Window::Count { size: 100, minimum_calls: 20 });
     assert_eq!(Window::count(7), Window::Count { size: 7, minimum_calls: 7 });
@@ -195,27 +196,22 @@ mod text {
             .consecutive_failures(9)
             .failures_in_period(4, Duration::from_millis(2_500))
             .abandoned(Abandoned::Rate(0.5))
-            .open(OpenInterval {
-                first: Duration::from_millis(250),
-                multiplier: 1.5,
-                max: 90 * SECOND,
-                jitter: Jitter::Equal,
-                stable_after: 60 * SECOND,
-                honour_hint: false,
-            })
-            .half_open(HalfOpen {
-                probes: 5,
-                successes: Some(4),
-                max: Some(15 * SECOND),
-                after_max: Undecided::Close,
-                wait_for_all: true,
-            })
+            .open(
+                OpenInterval::exponential(Duration::from_millis(250), 1.5, 90 * SECOND)
+                    .jitter(Jitter::Equal)
+                    .stable_after(60 * SECOND)
+                    .ignore_hint(),
+            )
+            .half_open(HalfOpen::probes(5).successes(4).max(15 * SECOND).after_max(Undecided::Close).wait_for_all())
+            .failures_in_window(30)
+            .recovery(Recovery::new([0.01, 0.25]).each(20 * SECOND).calls(50))
     }
 
     const EVERYTHING: &str = r#"
         name = "payment"
         failure_rate = 0.25
         consecutive_failures = 9
+        failures_in_window = 30
         abandoned = { rate = 0.5 }
         [window.time]
         length = "10s"
@@ -240,6 +236,10 @@ mod text {
         max = "15s"
         after_max = "close"
         wait_for_all = true
+        [recovery]
+        shares = [0.01, 0.25]
+        each = "20s"
+        calls = 50
     "#;
 
     #[test]
@@ -259,13 +259,12 @@ mod text {
             Config::gobreaker(),
             Config::failsafe(),
             Config::default().window(Window::count(5)).abandoned(Abandoned::Ignore),
-            Config::default().abandoned(Abandoned::Failure).half_open(HalfOpen { max: None, ..HalfOpen::default() }),
-            Config::classic().half_open(HalfOpen { successes: None, ..HalfOpen::default() }),
+            Config::default().abandoned(Abandoned::Failure).half_open(HalfOpen::default().without_max()),
+            Config::classic().half_open(HalfOpen::default().by_rates()),
             Config::default().slow_calls(SECOND, 1.0),
-            Config::empty()
-                .slow_calls(SECOND, 1.0)
-                .open(OpenInterval { jitter: Jitter::Full, ..OpenInterval::default() }),
+            Config::empty().slow_calls(SECOND, 1.0).open(OpenInterval::default().jitter(Jitter::Full)),
             Config::empty().failures_in_period(3, SECOND).open_for(1_000 * SECOND),
+            Config::empty().failures_in_window(3).recovery(Recovery::default()),
         ];
         for config in configs {
             let text = serde_json::to_string(&config).expect("JSON");
@@ -283,7 +282,7 @@ mod text {
         assert_same(&toml("window.time.length = '5s'"), &Config::default().window(Window::time(5 * SECOND)));
         assert_same(&toml("open.for = '5s'"), &Config::default().open_for(5 * SECOND));
         assert_same(&toml("open.for = '700s'"), &Config::default().open_for(700 * SECOND));
-        let never = HalfOpen { probes: 2, successes: Some(1), max: None, ..HalfOpen::default() };
+        let never = HalfOpen::probes(2).successes(1).without_max();
         assert_same(
             &toml("half_open = { probes = 2, successes = 1, max = 'never' }"),
             &Config::default().half_open(never),

@@ -22,11 +22,11 @@ fn breaker(config: Config) -> (CircuitBreaker, ManualTime) {
 
 /// Opens at half of four calls; one probe decides.
 fn quick() -> Config {
-    Config::default().name("payment").window(Window::count(10).minimum_calls(4)).open_for(SECOND).half_open(HalfOpen {
-        probes: 1,
-        successes: Some(1),
-        ..HalfOpen::default()
-    })
+    Config::default()
+        .name("payment")
+        .window(Window::count(10).minimum_calls(4))
+        .open_for(SECOND)
+        .half_open(HalfOpen::probes(1))
 }
 
 fn call(breaker: &CircuitBreaker, outcome: Outcome) {

@@ -13,7 +13,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Opens at the first failure, for 30 s; one probe, which may take any time.
 fn fragile() -> Config {
-    let one_probe = HalfOpen { probes: 1, successes: Some(1), max: None, ..HalfOpen::default() };
+    let one_probe = HalfOpen::probes(1).without_max();
     Config::empty().consecutive_failures(1).open_for(30 * SECOND).half_open(one_probe)
 }
 

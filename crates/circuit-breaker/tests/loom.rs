@@ -122,7 +122,7 @@ fn a_third_of_three() -> Config {
 }
 
 fn single_probe() -> Config {
-    let half_open = HalfOpen { probes: 1, successes: Some(1), max: None, ..HalfOpen::default() };
+    let half_open = HalfOpen::probes(1).without_max();
     Config::empty().consecutive_failures(1).abandoned(Abandoned::Ignore).half_open(half_open)
 }
 

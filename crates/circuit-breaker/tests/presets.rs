@@ -20,7 +20,7 @@ fn ten_probes_are_awaited_even_when_the_rest_cannot_change_the_decision() -> Res
 
 #[test]
 fn without_waiting_the_fifth_failure_of_ten_probes_decides() -> Result<(), ConfigError> {
-    let early = HalfOpen { probes: 10, successes: None, ..HalfOpen::default() };
+    let early = HalfOpen::probes(10).by_rates();
     let breaker = half_open(Config::resilience4j().half_open(early))?;
     for _ in 0..4 {
         breaker.record(Outcome::Failure, Duration::ZERO);

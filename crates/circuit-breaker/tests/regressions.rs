@@ -62,7 +62,7 @@ fn calls_that_run_when_slow_ones_begin_to_matter_are_not_slow() {
 #[test]
 fn fewer_probes_and_then_more_are_never_more_than_there_are() {
     let probes = |probes| {
-        let half_open = HalfOpen { probes, successes: Some(probes), max: None, ..HalfOpen::default() };
+        let half_open = HalfOpen::probes(probes).without_max();
         Config::classic().abandoned(Abandoned::Ignore).half_open(half_open)
     };
     let (breaker, _time) = breaker(probes(3));

@@ -14,11 +14,7 @@ use seawall_core::{Permit, Rejection};
 
 /// Opens at the first failure, for a moment of real time.
 fn brittle() -> Config {
-    Config::empty().consecutive_failures(1).open_for(Duration::from_millis(5)).half_open(HalfOpen {
-        probes: 1,
-        successes: Some(1),
-        ..HalfOpen::default()
-    })
+    Config::empty().consecutive_failures(1).open_for(Duration::from_millis(5)).half_open(HalfOpen::probes(1))
 }
 
 /// Through all states and back, on `clock`.

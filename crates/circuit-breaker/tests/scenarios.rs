@@ -20,7 +20,7 @@ fn rated(window: Window) -> Config {
 }
 
 fn single_probe() -> HalfOpen {
-    HalfOpen { probes: 1, successes: Some(1), ..HalfOpen::default() }
+    HalfOpen::probes(1)
 }
 
 fn call(breaker: &CircuitBreaker, outcome: Outcome) {
@@ -90,7 +90,7 @@ fn a_window_of_time_forgets_by_age_and_not_by_how_calls_arrive() {
 
 #[test]
 fn the_interval_doubles_while_probes_fail_and_begins_anew_after_a_recovery() {
-    let open = OpenInterval { first: 5 * SECOND, multiplier: 2.0, max: 300 * SECOND, ..OpenInterval::default() };
+    let open = OpenInterval::exponential(5 * SECOND, 2.0, 300 * SECOND);
     let (breaker, time) = breaker(Config::empty().consecutive_failures(3).open(open).half_open(single_probe()));
     let wait = || breaker.try_admit().map(|_| ()).expect_err("open").retry_after();
     (0..3).for_each(|_| call(&breaker, Outcome::Failure));
@@ -158,7 +158,7 @@ fn a_straggler_of_another_generation_decides_nothing() {
 
 #[test]
 fn probes_that_are_slower_than_the_window_is_long_still_decide() {
-    let half_open = HalfOpen { probes: 3, successes: Some(3), max: None, ..HalfOpen::default() };
+    let half_open = HalfOpen::probes(3).without_max();
     let (breaker, time) = breaker(rated(Window::time(10 * SECOND)).half_open(half_open));
     breaker.trip();
     time.advance(30 * SECOND);

@@ -10,7 +10,7 @@ use seawall_core::time::Clock;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 fn one_failure() -> Config {
-    Config::empty().consecutive_failures(1).half_open(HalfOpen { probes: 1, successes: Some(1), ..HalfOpen::default() })
+    Config::empty().consecutive_failures(1).half_open(HalfOpen::probes(1))
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ struct OfBreaker;
 
 impl OfBreaker {
     fn make(situation: &Situation) -> CircuitBreaker {
-        let one_probe = HalfOpen { probes: 1, successes: Some(1), ..HalfOpen::default() };
+        let one_probe = HalfOpen::probes(1);
         let config = Config::empty().consecutive_failures(1_000_000).half_open(one_probe);
         CircuitBreaker::with_clock(config, situation.clock.clone()).expect("a valid configuration")
     }

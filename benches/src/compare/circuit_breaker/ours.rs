@@ -73,7 +73,7 @@ pub(super) fn layer_open() -> Subject {
 /// than a round has calls. Each lane is prepared by letting the circuit probe anew.
 pub(super) fn half_open() -> Subject {
     let most = 1_000_000;
-    let half_open = HalfOpen { probes: most, successes: Some(most), max: None, ..HalfOpen::default() };
+    let half_open = HalfOpen::probes(most).without_max();
     let breaker = build(time_window(0.5).half_open(half_open));
     let audited = breaker.clone();
     Subject::new(move |_| {
@@ -86,7 +86,7 @@ pub(super) fn half_open() -> Subject {
 
 /// Each call finds its open interval over, is admitted as a probe, fails and opens the circuit again.
 pub(super) fn half_open_reopens() -> Subject {
-    let one = HalfOpen { probes: 1, successes: Some(1), ..HalfOpen::default() };
+    let one = HalfOpen::probes(1);
     let breaker = build(Config::empty().consecutive_failures(1).open_for(Duration::from_nanos(1)).half_open(one));
     breaker.trip();
     let audited = breaker.clone();

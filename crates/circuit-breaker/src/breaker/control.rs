@@ -1,16 +1,17 @@
 //! What is done to a breaker by hand, and what can be seen of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::time::Timestamp;
 use seawall_core::{ConfigError, Ending, Name, Report};
 
-use super::{Breaker, error_text};
+use super::{Breaker, Totals, error_text};
 use crate::error::NotOpen;
 use crate::event::State;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
-use crate::state::{Events, Machine};
+use crate::state::{Events, Machine, Worth};
 
 impl Breaker {
     /// Records the outcome of a call that this breaker did not admit: one that was made before, or by other means. In
@@ -73,13 +74,33 @@ impl Breaker {
         self.locked(|locked, events| change(&mut locked.machine, now, events))
     }
 
-    pub(crate) fn reconfigure(&self, settings: Settings) -> Result<(), ConfigError> {
+    pub(crate) fn reconfigure(&self, settings: Arc<Settings>) -> Result<(), ConfigError> {
         if settings.name != self.name {
             let valid = format!("{:?}: a running breaker keeps its name", self.name);
             return Err(ConfigError::new("name", format!("{:?}", settings.name), valid));
         }
         self.by_hand(|machine, now, events| machine.reconfigure(settings, now, events));
         Ok(())
+    }
+
+    /// Begins anew for another dependency: closed, with nothing counted, and nobody told. Calls that the last one admitted
+    /// change nothing.
+    pub(crate) fn start_over(&self) {
+        let now = self.clock.now();
+        self.locked(|locked, _| {
+            locked.machine.start_over(now);
+            locked.totals = Totals::default();
+            locked.refused_for_others = self.sum(|lane| lane.refused.get());
+            locked.last_error = None;
+        });
+    }
+
+    /// What would be lost if this circuit were forgotten now.
+    pub(crate) fn worth(&self) -> Worth {
+        self.by_hand(|machine, now, events| {
+            machine.tick(now, events);
+            machine.worth()
+        })
     }
 
     /// Which breaker this is.
@@ -106,8 +127,9 @@ impl Breaker {
         self.locked(|locked, events| {
             locked.machine.tick(now, events);
             let mut totals = locked.totals;
-            totals.refused = self.sum(|lane| lane.refused.get());
-            let refused_in_state = if events.is_empty() { totals.refused - locked.refused_before } else { 0 };
+            let refused = self.sum(|lane| lane.refused.get());
+            totals.refused = refused - locked.refused_for_others;
+            let refused_in_state = if events.is_empty() { refused - locked.refused_before } else { 0 };
             let last_error = locked.last_error.as_ref().map(|text| text.as_str().to_owned());
             for event in events.iter().filter(|event| event.from != event.to) {
                 totals.transitions[event.to as usize] += 1;

@@ -126,12 +126,12 @@ impl Model {
     }
 
     fn is_period_full(&self) -> bool {
-        let Some(rule) = self.plan.failures_in_period else { return false };
+        let Some((most, period)) = self.plan.failures_in_period else { return false };
         let failures: Vec<Nanos> = self.calls.iter().filter(|call| call.dated).map(|call| call.at).collect();
-        let (Some(first), Some(last)) = (failures.len().checked_sub(rule.failures as usize), failures.last()) else {
+        let (Some(first), Some(last)) = (failures.len().checked_sub(most as usize), failures.last()) else {
             return false;
         };
-        self.now.max(*last) - failures[first] < nanos(rule.period)
+        self.now.max(*last) - failures[first] < nanos(period)
     }
 
     /// The rules that are met, after a failure or after something else.

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use seawall_circuit_breaker::{
-    Abandoned, Cause, Config, Event, FailuresInPeriod, HalfOpen, OpenInterval, Undecided, Window,
-};
+use seawall_circuit_breaker::{Abandoned, Cause, Config, Event, HalfOpen, OpenInterval, Undecided, Window};
 use seawall_core::observe::Observer;
 
 use crate::facts::{Figures, Nanos};
@@ -32,7 +30,7 @@ pub(crate) struct Plan {
     pub(crate) failure_rate: Option<Share>,
     pub(crate) slow: Option<(Duration, Share)>,
     pub(crate) consecutive_failures: Option<u32>,
-    pub(crate) failures_in_period: Option<FailuresInPeriod>,
+    pub(crate) failures_in_period: Option<(u32, Duration)>,
     pub(crate) abandoned: Abandoned,
     pub(crate) abandoned_share: Share,
     pub(crate) open: OpenInterval,
@@ -69,7 +67,7 @@ impl Plan {
         if let Some(failures) = self.consecutive_failures {
             config = config.consecutive_failures(failures);
         }
-        if let Some(FailuresInPeriod { failures, period }) = self.failures_in_period {
+        if let Some((failures, period)) = self.failures_in_period {
             config = config.failures_in_period(failures, period);
         }
         if self.open_by {
@@ -190,26 +188,22 @@ fn half_open() -> impl Strategy<Value = HalfOpen> {
     let max = prop::option::weighted(0.7, (1_u32..=40).prop_map(|n| n * MS));
     let after_max = prop_oneof![Just(Undecided::Open), Just(Undecided::Close)];
     (1_u32..=5, successes, max, after_max, prop::bool::weighted(0.2)).prop_map(
-        |(probes, successes, max, after_max, wait_for_all)| HalfOpen {
-            probes,
-            successes: successes.map(|successes| successes.min(probes)),
-            max,
-            after_max,
-            wait_for_all,
+        |(probes, successes, max, after_max, wait_for_all)| {
+            let mut half_open = HalfOpen::probes(probes).after_max(after_max);
+            half_open.successes = successes.map(|successes: u32| successes.min(probes));
+            half_open.max = max;
+            half_open.wait_for_all = wait_for_all;
+            half_open
         },
     )
 }
 
 fn open() -> impl Strategy<Value = OpenInterval> {
     (1_u32..=20, 1_u8..=3, 0_u32..=60, 0_u32..=30, any::<bool>()).prop_map(|(first, multiplier, more, stable, hint)| {
-        OpenInterval {
-            first: first * MS,
-            multiplier: f64::from(multiplier),
-            max: (first + more) * MS,
-            stable_after: stable * MS,
-            honour_hint: hint,
-            ..OpenInterval::default()
-        }
+        let mut open = OpenInterval::exponential(first * MS, f64::from(multiplier), (first + more) * MS);
+        open.stable_after = stable * MS;
+        open.honour_hint = hint;
+        open
     })
 }
 
@@ -240,7 +234,7 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
                 failure_rate: failure_rate.or(none.then_some(Share(1, 2))),
                 slow,
                 consecutive_failures,
-                failures_in_period: period.map(|(failures, period)| FailuresInPeriod { failures, period }),
+                failures_in_period: period,
                 abandoned,
                 abandoned_share,
                 open,

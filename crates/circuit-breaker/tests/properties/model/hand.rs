@@ -84,7 +84,7 @@ impl Model {
 
     /// The rule of failures in a period remembers no more of them than it takes.
     fn keep_failures(&mut self, old: &Plan) {
-        let keeps = |plan: &Plan| plan.failures_in_period.map_or(0, |rule| rule.failures);
+        let keeps = |plan: &Plan| plan.failures_in_period.map_or(0, |(failures, _)| failures);
         let mut left = keeps(old).min(keeps(&self.plan));
         for call in self.calls.iter_mut().rev().filter(|call| call.dated) {
             call.dated = left > 0;

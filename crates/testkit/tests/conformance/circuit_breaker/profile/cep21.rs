@@ -33,11 +33,7 @@ pub(super) fn breaker(case: &Case) -> Result<Setup, String> {
     let fields: Fields = case.config()?;
     let successes = fields.required_consecutive_successes;
     let window = Window::time(millis(10_000)).minimum_calls(fields.volume_threshold);
-    let config = Config::hystrix().open_for(millis(fields.sleep_window_ms)).half_open(HalfOpen {
-        probes: successes,
-        successes: Some(successes),
-        ..HalfOpen::default()
-    });
+    let config = Config::hystrix().open_for(millis(fields.sleep_window_ms)).half_open(HalfOpen::probes(successes));
     let config = if case.steps.iter().any(|step| matches!(step.op, Op::Opened { .. })) {
         // The closer alone: with the keenest of openers, the circuit is closed as long as the closer is content.
         config.consecutive_failures(1)

@@ -39,11 +39,11 @@ pub(super) fn breaker(case: &Case) -> Result<Setup, String> {
         None => ((of + 1).checked_sub(failures).ok_or("a threshold above its capacity")?, of),
     };
     let window = Window::count(of).minimum_calls(of);
-    let config = Config::failsafe()
-        .consecutive_failures(failures)
+    let config = Config::empty()
         .window(window)
-        .failure_rate(f64::from(failures) / f64::from(of))
-        .half_open(HalfOpen { probes, successes: Some(successes), max: None, ..HalfOpen::default() });
+        .failures_in_window(failures)
+        .open_for(millis(60_000))
+        .half_open(HalfOpen::probes(probes).successes(successes).without_max());
     Ok(Setup::breaker(config, window, style()))
 }
 

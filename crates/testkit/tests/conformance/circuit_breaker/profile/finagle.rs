@@ -54,8 +54,7 @@ struct Rate {
 pub(super) fn accrual(case: &Case) -> Result<Setup, String> {
     let mut rules = Rules::default();
     rules.add(&case.config()?)?;
-    let config =
-        Config::empty().half_open(HalfOpen { probes: 1, successes: Some(1), max: None, ..HalfOpen::default() });
+    let config = Config::empty().half_open(HalfOpen::probes(1).without_max());
     let config = match rules.consecutive {
         Some((failures, _)) => config.consecutive_failures(failures),
         None => config,

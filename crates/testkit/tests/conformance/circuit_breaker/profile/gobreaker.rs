@@ -29,12 +29,7 @@ pub(super) fn breaker(case: &Case) -> Result<Setup, String> {
         }
         _ => return Err("buckets that do not make up the interval".into()),
     };
-    let probes = HalfOpen {
-        probes: fields.max_requests,
-        successes: Some(fields.max_requests),
-        max: None,
-        ..HalfOpen::default()
-    };
+    let probes = HalfOpen::probes(fields.max_requests).without_max();
     let trip = Trip::read(&fields.trip)?;
     let (config, is_judged_by_rate) = match trip {
         Trip::Consecutive { failures } => (Config::gobreaker().consecutive_failures(failures), false),

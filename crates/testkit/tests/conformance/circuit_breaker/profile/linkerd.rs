@@ -37,18 +37,9 @@ pub(super) fn breaker(case: &Case) -> Result<Setup, String> {
     if backoff.jitter != 0.0 {
         return Err("an interval that nobody can foretell".into());
     }
-    let open = OpenInterval {
-        first: millis(backoff.min),
-        multiplier: backoff.multiplier,
-        max: millis(backoff.max),
-        ..OpenInterval::default()
-    };
-    let config = Config::empty().consecutive_failures(max_failures).open(open).half_open(HalfOpen {
-        probes,
-        successes: Some(probes),
-        max: None,
-        ..HalfOpen::default()
-    });
+    let open = OpenInterval::exponential(millis(backoff.min), backoff.multiplier, millis(backoff.max));
+    let config =
+        Config::empty().consecutive_failures(max_failures).open(open).half_open(HalfOpen::probes(probes).without_max());
     Ok(Setup::breaker(config, Window::count(1), style()))
 }
 

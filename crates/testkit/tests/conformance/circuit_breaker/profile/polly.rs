@@ -35,7 +35,8 @@ pub(super) fn breaker(case: &Case) -> Result<Setup, String> {
     let (pause, probes) = (millis(fields.break_duration_ms), fields.half_open_probes);
     // Whoever is refused in half-open is told to come back after another break.
     let max = Some(pause).filter(|pause| !pause.is_zero() && *pause <= NEVER_SLOW);
-    let half_open = HalfOpen { probes, successes: Some(probes), max, ..HalfOpen::default() };
+    let mut half_open = HalfOpen::probes(probes);
+    half_open.max = max;
     let mut setup =
         Setup::breaker(Config::polly().half_open(half_open), Window::time(millis(30_000)).minimum_calls(100), style());
     // Breaks of no length and of longer than a year are its tests' way to take time out of the question.

@@ -63,16 +63,13 @@ pub(super) fn breaker(case: &Case) -> Result<Setup, String> {
         window => window.minimum_calls(minimum),
     };
     let pct = |share: Option<f64>, default: f64| share.unwrap_or(default) / 100.0;
-    let half_open = HalfOpen {
-        probes: fields.permitted_in_half_open.unwrap_or(10),
-        max: fields.max_wait_in_half_open_ms.filter(|ms| *ms > 0).map(millis),
-        after_max: match fields.transition_to_after_max_wait {
-            Some(After::Closed) => Undecided::Close,
-            Some(After::Open) | None => Undecided::Open,
-        },
-        successes: None,
-        wait_for_all: true,
+    let after_max = match fields.transition_to_after_max_wait {
+        Some(After::Closed) => Undecided::Close,
+        Some(After::Open) | None => Undecided::Open,
     };
+    let probes = fields.permitted_in_half_open.unwrap_or(10);
+    let mut half_open = HalfOpen::probes(probes).by_rates().after_max(after_max).wait_for_all();
+    half_open.max = fields.max_wait_in_half_open_ms.filter(|ms| *ms > 0).map(millis);
     let config = Config::resilience4j()
         .window(window)
         .failure_rate(pct(fields.failure_rate_threshold_pct, 50.0))
@@ -82,12 +79,9 @@ pub(super) fn breaker(case: &Case) -> Result<Setup, String> {
         )
         .half_open(half_open);
     let config = match fields.open_interval {
-        Some(Interval::Exponential { initial_ms, multiplier }) => config.open(OpenInterval {
-            first: millis(initial_ms),
-            multiplier,
-            max: NEVER_SLOW,
-            ..OpenInterval::default()
-        }),
+        Some(Interval::Exponential { initial_ms, multiplier }) => {
+            config.open(OpenInterval::exponential(millis(initial_ms), multiplier, NEVER_SLOW))
+        }
         None => config.open_for(millis(fields.wait_in_open_ms.unwrap_or(60_000))),
     };
     let style = Style { has_minimum: true, ..Style::new(100.0, json!(-1)) };

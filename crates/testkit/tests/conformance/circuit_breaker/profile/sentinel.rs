@@ -59,11 +59,8 @@ pub(super) fn breaker(case: &Case) -> Result<Setup, String> {
     let rule: Rule = case.config()?;
     let window = Window::time(millis(rule.stat_interval_ms)).buckets(1).minimum_calls(rule.min_requests);
     let probes = rule.half_open_probes;
-    let config = Config::empty().window(window).open_for(millis(rule.recovery_timeout_ms)).half_open(HalfOpen {
-        probes,
-        successes: Some(probes),
-        ..HalfOpen::default()
-    });
+    let config =
+        Config::empty().window(window).open_for(millis(rule.recovery_timeout_ms)).half_open(HalfOpen::probes(probes));
     let config = match (rule.strategy, rule.threshold, rule.max_rt_ms, rule.slow_ratio) {
         (Strategy::ErrorRatio, Some(rate), None, None) => config.failure_rate(rule.compare.with(rate)),
         (Strategy::SlowRatio, None, Some(ms), Some(rate)) => config.slow_calls(millis(ms), rule.compare.with(rate)),

@@ -8,27 +8,32 @@
 //!     +------------------------------- probes succeeded ---------------------+
 //! ```
 //!
-//! Every change of state begins a generation. What ends in a later generation than it was admitted in counts nowhere.
+//! With a recovery, the last arrow goes through its stages, which are half-open too.
+//!
+//! Every change of state, and every stage, begins a generation. What ends in a later generation than it was admitted in counts nowhere.
+
+mod hand;
+mod judge;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_core::Ending;
-use seawall_core::Outcome;
 use seawall_core::time::Timestamp;
+use seawall_core::{Ending, Ratio};
 
 use crate::config::Undecided;
 use crate::event::{Cause, Event, State, Trip};
-use crate::figures::{Figures, RateRule};
+use crate::figures::Figures;
 use crate::period::RecentFailures;
-use crate::probes::{Probes, Verdict};
 use crate::random::Random;
-use crate::settings::{AbandonedAs, Settings};
-use crate::window::{Mark, RateWindow};
+use crate::settings::Settings;
+use crate::trial::{Probes, Stage, Trial, Verdict};
+use crate::window::RateWindow;
 
 pub(crate) struct Machine {
-    settings: Settings,
+    settings: Arc<Settings>,
     phase: Phase,
     since: Timestamp,
     generation: u32,
@@ -53,7 +58,7 @@ pub(crate) struct Machine {
 enum Phase {
     Closed,
     Open { until: Timestamp, cause: Cause },
-    HalfOpen { probes: Probes, cause: Cause },
+    HalfOpen { trial: Trial, cause: Cause },
     Disabled,
     ForcedOpen,
     MetricsOnly,
@@ -92,7 +97,7 @@ pub(crate) struct View {
 }
 
 impl Machine {
-    pub(crate) fn new(settings: Settings, seed: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, seed: u64, now: Timestamp) -> Self {
         Self {
             phase: Phase::Closed,
             since: now,
@@ -111,7 +116,7 @@ impl Machine {
         }
     }
 
-    pub(crate) const fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
@@ -146,7 +151,7 @@ impl Machine {
     pub(crate) fn figures(&self) -> Figures {
         match &self.phase {
             Phase::Closed | Phase::MetricsOnly => self.window.as_ref().map(RateWindow::figures).unwrap_or_default(),
-            Phase::HalfOpen { probes, .. } => probes.figures(),
+            Phase::HalfOpen { trial, .. } => trial.figures(),
             _ => self.frozen,
         }
     }
@@ -155,7 +160,7 @@ impl Machine {
     pub(crate) fn minimum_calls(&self) -> u64 {
         match &self.phase {
             Phase::Closed | Phase::MetricsOnly => self.settings.minimum_calls,
-            Phase::HalfOpen { .. } => self.settings.minimum_calls.min(self.settings.half_open.probes),
+            Phase::HalfOpen { trial, .. } => self.settings.minimum_calls.min(trial.size()),
             _ => self.frozen_minimum,
         }
     }
@@ -163,15 +168,45 @@ impl Machine {
     /// How many probes may still start.
     pub(crate) const fn probes_left(&self) -> Option<u64> {
         match &self.phase {
-            Phase::HalfOpen { probes, .. } => Some(probes.left()),
+            Phase::HalfOpen { trial: Trial::Probes(probes), .. } => Some(probes.left()),
             _ => None,
+        }
+    }
+
+    /// The share of calls that pass, in a stage of a recovery.
+    pub(crate) const fn share(&self) -> Option<Ratio> {
+        match &self.phase {
+            Phase::HalfOpen { trial: Trial::Stage(stage), .. } => Some(stage.share()),
+            _ => None,
+        }
+    }
+
+    /// When it makes sense for whoever is refused `now` to ask again: `NEVER` if nobody knows.
+    pub(crate) fn retry_at(&self, now: Timestamp) -> Timestamp {
+        match &self.phase {
+            Phase::HalfOpen { trial: Trial::Stage(stage), .. } if now < stage.until() => stage.until(),
+            Phase::HalfOpen { trial: Trial::Stage(_), .. } => Timestamp::NEVER,
+            _ => self.view().refuse_until,
+        }
+    }
+
+    /// When time alone changes the state next.
+    pub(crate) fn next_change(&self) -> Timestamp {
+        match &self.phase {
+            Phase::Open { until, .. } => *until,
+            Phase::HalfOpen { trial: Trial::Probes(probes), .. } => probes.give_up(),
+            Phase::HalfOpen { trial: Trial::Stage(stage), .. } => {
+                let passed = stage.figures().calls >= stage.calls();
+                if passed { stage.until().min(stage.give_up()) } else { stage.give_up() }
+            }
+            _ => Timestamp::NEVER,
         }
     }
 
     pub(crate) fn view(&self) -> View {
         let (cause, refuse_until) = match &self.phase {
             Phase::Open { until, cause } => (*cause, *until),
-            Phase::HalfOpen { probes, cause } if probes.left() == 0 => (*cause, probes.give_up()),
+            Phase::HalfOpen { trial: Trial::Probes(probes), cause } if probes.left() == 0 => (*cause, probes.give_up()),
             Phase::HalfOpen { cause, .. } => (*cause, Timestamp::ZERO),
             Phase::ForcedOpen => (Cause::Manual, Timestamp::NEVER),
             Phase::Closed | Phase::MetricsOnly | Phase::Disabled => (Cause::Manual, Timestamp::ZERO),
@@ -221,7 +256,7 @@ impl Machine {
         }
         match &mut self.phase {
             Phase::Open { until, .. } => *until = *until - back,
-            Phase::HalfOpen { probes, .. } => probes.follow_back(back),
+            Phase::HalfOpen { trial, .. } => trial.follow_back(back),
             _ => return,
         }
         self.since = now;
@@ -230,11 +265,17 @@ impl Machine {
     /// Lets time do what it does.
     pub(crate) fn tick(&mut self, now: Timestamp, events: &mut Events) {
         self.follow_back(now);
-        if let Phase::HalfOpen { probes, .. } = &self.phase
-            && now >= probes.give_up()
+        if let Phase::HalfOpen { trial: Trial::Stage(stage), .. } = &self.phase
+            && stage.verdict(now.min(stage.give_up()), &self.settings) == Verdict::Works
+        {
+            let at = stage.until();
+            self.step_up(at, events);
+        }
+        if let Phase::HalfOpen { trial, .. } = &self.phase
+            && now >= trial.give_up()
         {
             // The circuit changed when the time was over, whenever it is looked at.
-            let at = probes.give_up();
+            let at = trial.give_up();
             match self.settings.half_open.after_max {
                 Undecided::Open => self.open(at, Cause::ProbesUndecided, None, events),
                 Undecided::Close => self.close(at, Cause::ProbesUndecided, events),
@@ -255,7 +296,7 @@ impl Machine {
         match &mut self.phase {
             Phase::Closed | Phase::MetricsOnly => Some(Grant::Counted),
             Phase::Disabled => Some(Grant::Uncounted),
-            Phase::HalfOpen { probes, .. } => probes.take(now).then_some(Grant::Probe),
+            Phase::HalfOpen { trial, .. } => trial.take(now).then_some(Grant::Probe),
             Phase::Open { .. } | Phase::ForcedOpen => None,
         }
     }
@@ -271,8 +312,8 @@ impl Machine {
                 let failed = matches!(call, Call::Judged { failed: true, .. });
                 self.evaluate(failed, now, hint(ending), events);
             }
-            Phase::HalfOpen { probes, .. } => {
-                let verdict = probes.settle(call, &self.settings);
+            Phase::HalfOpen { trial, .. } => {
+                let verdict = trial.settle(call, now, &self.settings);
                 self.conclude(verdict, now, hint(ending), events);
             }
             Phase::Open { .. } | Phase::Disabled | Phase::ForcedOpen => {}
@@ -283,93 +324,14 @@ impl Machine {
     /// Tells whether it counts.
     pub(crate) fn record(&mut self, ending: &Ending<'_>, took: Duration, now: Timestamp, events: &mut Events) -> bool {
         self.tick(now, events);
-        if let Phase::HalfOpen { probes, .. } = &mut self.phase
-            && !probes.take(now)
+        if let Phase::HalfOpen { trial, .. } = &mut self.phase
+            && !trial.join(now)
         {
             return false;
         }
         let counts = self.is_judging() || matches!(self.phase, Phase::HalfOpen { .. });
         self.settle(ending, took, now, events);
         counts
-    }
-
-    fn judge(&self, ending: &Ending<'_>, took: Duration) -> Call {
-        let slow = self.settings.slow.is_some_and(|slow| took > slow.after);
-        let failed = Call::Judged { failed: true, slow };
-        match ending {
-            Ending::Finished(report) => match report.outcome() {
-                Outcome::Success => Call::Judged { failed: false, slow },
-                Outcome::Failure => failed,
-                _ => Call::Void,
-            },
-            Ending::Panicked => failed,
-            Ending::Abandoned => match self.settings.abandoned {
-                AbandonedAs::Nothing => Call::Void,
-                AbandonedAs::Failure => failed,
-                AbandonedAs::Rate(_) => Call::Abandoned,
-            },
-            _ => Call::Void,
-        }
-    }
-
-    fn count(&mut self, call: Call, now: Timestamp) {
-        let mark = match call {
-            Call::Void => return,
-            Call::Judged { failed: false, slow: false } => return self.succeed(1),
-            Call::Judged { failed, slow } => Mark { failed, slow, abandoned: false },
-            Call::Abandoned => Mark { abandoned: true, ..Mark::default() },
-        };
-        if let Some(window) = &mut self.window {
-            window.mark(mark);
-        }
-        if mark.abandoned {
-            self.abandoned_in_a_row += 1;
-            return;
-        }
-        self.abandoned_in_a_row = 0;
-        if mark.failed {
-            self.failures_in_a_row += 1;
-            if let Some(recent) = &mut self.recent {
-                recent.push(now);
-            }
-        } else {
-            self.failures_in_a_row = 0;
-        }
-    }
-
-    /// The rate rules, as they stand.
-    fn rules(&self) -> impl Iterator<Item = (Cause, RateRule)> {
-        let figures = self.window.as_ref().map(RateWindow::figures).unwrap_or_default();
-        let minimum = self.settings.minimum_calls;
-        let rule = move |threshold, part, whole| RateRule { threshold, part, whole, minimum };
-        let failures =
-            self.settings.failure_rate.map(|rate| (Cause::FailureRate, rule(rate, figures.failed, figures.calls)));
-        let slow = self.settings.slow.map(|slow| (Cause::SlowCallRate, rule(slow.rate, figures.slow, figures.calls)));
-        let abandoned = match self.settings.abandoned {
-            AbandonedAs::Rate(rate) if self.window.is_some() => {
-                Some((Cause::AbandonedRate, rule(rate, figures.abandoned, figures.calls + figures.abandoned)))
-            }
-            _ => None,
-        };
-        [failures, slow, abandoned].into_iter().flatten()
-    }
-
-    /// The first rule that is met and was not told of yet. Whether failures lie in a period is asked when one has been
-    /// added: a clock that steps back must not make a success the last straw.
-    fn met(&self, failed: bool, now: Timestamp) -> Option<Cause> {
-        let consecutive = self.settings.consecutive_failures.is_some_and(|limit| self.failures_in_a_row >= limit);
-        // Without a window, a run in which nothing but abandoned calls was seen is the abandoned rate of one.
-        let abandoned = self.window.is_none()
-            && self.settings.consecutive_failures.is_some_and(|limit| self.abandoned_in_a_row >= limit);
-        let in_period = failed && self.recent.as_ref().is_some_and(|recent| recent.is_full(now));
-        let by_number = [
-            (Cause::ConsecutiveFailures, consecutive),
-            (Cause::AbandonedRate, abandoned),
-            (Cause::FailuresInPeriod, in_period),
-        ];
-        let by_rate = self.rules().map(|(cause, rule)| (cause, rule.is_met()));
-        let mut met = by_number.into_iter().chain(by_rate).filter(|(cause, met)| *met && !self.told.contains(cause));
-        met.next().map(|(cause, _)| cause)
     }
 
     fn evaluate(&mut self, failed: bool, now: Timestamp, hint: Option<Duration>, events: &mut Events) {
@@ -385,8 +347,23 @@ impl Machine {
     fn conclude(&mut self, verdict: Verdict, now: Timestamp, hint: Option<Duration>, events: &mut Events) {
         match verdict {
             Verdict::Undecided => {}
-            Verdict::Works => self.close(now, Cause::ProbesSucceeded, events),
+            Verdict::Works => self.step_up(now, events),
             Verdict::Fails => self.open(now, Cause::ProbesFailed, hint, events),
+        }
+    }
+
+    /// The trial has succeeded: the next stage begins, or the circuit closes.
+    fn step_up(&mut self, now: Timestamp, events: &mut Events) {
+        let next = match &self.phase {
+            Phase::HalfOpen { trial: Trial::Stage(stage), .. } => stage.place() + 1,
+            _ => 0,
+        };
+        match (&self.phase, Stage::new(next, &self.settings, now)) {
+            (Phase::HalfOpen { cause, .. }, Some(stage)) => {
+                let (figures, trial, cause) = (self.figures(), Trial::Stage(stage), *cause);
+                self.change(Phase::HalfOpen { trial, cause }, figures, now, Cause::ProbesSucceeded, events);
+            }
+            _ => self.close(now, Cause::ProbesSucceeded, events),
         }
     }
 
@@ -434,7 +411,8 @@ impl Machine {
     fn enter_half_open(&mut self, now: Timestamp, opened_by: Cause, cause: Cause, events: &mut Events) {
         let figures = self.figures();
         let probes = Probes::new(&self.settings.half_open, (cause == Cause::Manual).then_some(now));
-        self.change(Phase::HalfOpen { probes, cause: opened_by }, figures, now, cause, events);
+        let trial = Trial::Probes(probes);
+        self.change(Phase::HalfOpen { trial, cause: opened_by }, figures, now, cause, events);
     }
 
     fn close(&mut self, now: Timestamp, cause: Cause, events: &mut Events) {
@@ -457,93 +435,36 @@ impl Machine {
 
     /// Begins a generation. A change into the same state begins one too, but is not told.
     fn change(&mut self, phase: Phase, figures: Figures, now: Timestamp, cause: Cause, events: &mut Events) {
-        let from = self.state();
+        let (from, share) = (self.state(), self.share());
         self.frozen_minimum = self.minimum_calls();
         self.phase = phase;
         self.since = now;
         self.frozen = figures;
         self.told.clear();
         self.generation = self.generation.wrapping_add(1);
-        if from != self.state() {
+        if from != self.state() || share != self.share() {
             events.push(self.event(from, cause, figures, now));
         }
     }
 
     fn event(&self, from: State, cause: Cause, figures: Figures, at: Timestamp) -> Event {
-        Event { name: self.settings.name, at, generation: self.generation, from, to: self.state(), cause, figures }
+        let (name, generation, to) = (self.settings.name, self.generation, self.state());
+        let share = self.share().map(Ratio::get);
+        Event { name, at, generation, from, to, cause, figures, share }
     }
+}
 
-    /// Opens as if a rule were met; for `interval`, or as configured.
-    pub(crate) fn trip(&mut self, interval: Option<Duration>, now: Timestamp, events: &mut Events) {
-        self.tick(now, events);
-        self.open_for(interval, now, Cause::Manual, None, events);
-    }
-
-    /// Ends the open interval. Tells the state if there is none.
-    pub(crate) fn half_open(&mut self, now: Timestamp, events: &mut Events) -> Result<(), State> {
-        self.tick(now, events);
-        match self.phase {
-            Phase::Open { cause, .. } => {
-                self.enter_half_open(now, cause, Cause::Manual, events);
-                Ok(())
-            }
-            Phase::HalfOpen { .. } => Ok(()),
-            _ => Err(self.state()),
-        }
-    }
-
-    /// Closes and forgets the window, in whatever state.
-    pub(crate) fn force_closed(&mut self, now: Timestamp, events: &mut Events) {
-        self.tick(now, events);
-        self.close(now, Cause::Manual, events);
-    }
-
-    /// Closes and forgets all that was counted, in whatever state.
-    pub(crate) fn reset(&mut self, now: Timestamp, events: &mut Events) {
-        self.tick(now, events);
-        self.opened_before = 0;
-        self.close(now, Cause::Manual, events);
-    }
-
-    /// Goes into one of the states that only a hand can end.
-    pub(crate) fn hold(&mut self, state: State, now: Timestamp, events: &mut Events) {
-        self.tick(now, events);
-        let figures = self.figures();
-        let phase = match state {
-            State::Disabled => Phase::Disabled,
-            State::ForcedOpen => Phase::ForcedOpen,
-            _ => Phase::MetricsOnly,
-        };
-        let forgets = !matches!(phase, Phase::ForcedOpen);
-        self.change(phase, figures, now, Cause::Manual, events);
-        if forgets {
-            self.forget(now);
-            self.frozen = Figures::default();
-        }
-    }
-
-    /// Takes over new settings and keeps the state, what was counted, and the probes that are out. The new rules are applied
-    /// at once.
-    pub(crate) fn reconfigure(&mut self, settings: Settings, now: Timestamp, events: &mut Events) {
-        self.tick(now, events);
-        self.window = match (self.window.take(), settings.window) {
-            (Some(old), Some(new)) if self.settings.window.is_some_and(|window| window.has_shape_of(new)) => Some(old),
-            (Some(old), Some(new)) if old.figures() != Figures::default() => Some(old.resized(new, now)),
-            (_, new) => new.map(|new| RateWindow::new(new, now)),
-        };
-        self.recent = settings.failures_in_period.map(|(failures, period)| match self.recent.take() {
-            Some(old) => old.resized(failures, period),
-            None => RecentFailures::new(failures, period),
-        });
-        self.settings = settings;
-        if let Phase::HalfOpen { probes, .. } = &mut self.phase {
-            let verdict = probes.resize(&self.settings);
-            self.conclude(verdict, now, None, events);
-        } else if self.is_judging() {
-            // What was counted may meet a rule that is stricter now.
-            self.evaluate(true, now, None, events);
-        }
-    }
+/// What would be lost if a circuit were forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worth {
+    /// It is closed, and has seen nothing but successes.
+    Nothing,
+    /// It is closed, and has counted failures, slow or abandoned calls.
+    Counts,
+    /// It is open, until then.
+    Open { until: Timestamp },
+    /// It is half-open, or in a state that was set by hand.
+    State,
 }
 
 /// How a call is judged.

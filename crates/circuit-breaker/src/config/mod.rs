@@ -1,9 +1,18 @@
+mod half_open;
+mod open;
+mod recovery;
+mod window;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_core::Jitter;
 use seawall_core::observe::Observer;
+
+pub use half_open::{HalfOpen, Undecided};
+pub use open::OpenInterval;
+pub use recovery::Recovery;
+pub use window::Window;
 
 use crate::event::{Event, OpenBy, Trip};
 
@@ -41,84 +50,24 @@ pub struct Config {
     pub(crate) consecutive_failures: Option<u32>,
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub(crate) failures_in_period: Option<FailuresInPeriod>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) failures_in_window: Option<u32>,
     pub(crate) abandoned: Abandoned,
     pub(crate) open: OpenInterval,
     pub(crate) half_open: HalfOpen,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) recovery: Option<Recovery>,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) open_by: Option<OpenBy>,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
 }
 
-/// The calls over which rates are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(from = "crate::format::Window", rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Window {
-    /// The last `size` calls, exactly.
-    Count {
-        /// How many calls: 1 to 1 000 000. It takes three bits of memory a call.
-        size: u32,
-        /// How many of them there must be before a rate counts: 1 to `size`.
-        minimum_calls: u32,
-    },
-    /// The calls of the last `length`, in `buckets` of equal length: between `length` less one bucket and `length`.
-    Time {
-        /// How long: at least one millisecond a bucket.
-        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
-        length: Duration,
-        /// In how many steps old calls leave: 1 to 1 000.
-        buckets: u32,
-        /// How many calls there must be before a rate counts: at least 1.
-        minimum_calls: u32,
-    },
-}
-
-const fn default_minimum() -> u32 {
-    20
-}
-
-impl Window {
-    /// The last `size` calls. The minimum is 20 of them, or all if they are fewer.
-    pub const fn count(size: u32) -> Self {
-        let minimum_calls = if size < default_minimum() { size } else { default_minimum() };
-        Self::Count { size, minimum_calls }
-    }
-
-    /// The calls of the last `length`, in 10 buckets, at least 20 of them.
-    pub const fn time(length: Duration) -> Self {
-        Self::Time { length, buckets: 10, minimum_calls: default_minimum() }
-    }
-
-    /// The same with another minimum.
-    #[must_use]
-    pub const fn minimum_calls(mut self, minimum: u32) -> Self {
-        match &mut self {
-            Self::Count { minimum_calls, .. } | Self::Time { minimum_calls, .. } => *minimum_calls = minimum,
-        }
-        self
-    }
-
-    /// Whether both hold the same calls, whatever their minimum.
-    pub(crate) fn has_shape_of(self, other: Self) -> bool {
-        self.minimum_calls(1) == other.minimum_calls(1)
-    }
-
-    /// The same with another number of buckets. Changes nothing for a count of calls.
-    #[must_use]
-    pub const fn buckets(mut self, number: u32) -> Self {
-        if let Self::Time { buckets, .. } = &mut self {
-            *buckets = number;
-        }
-        self
-    }
-}
-
 /// When slow calls open the circuit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
 pub struct SlowCalls {
     /// A call that takes longer is slow, whatever its result.
     #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
@@ -131,6 +80,7 @@ pub struct SlowCalls {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
 pub struct FailuresInPeriod {
     /// How many failures: 1 to 100 000.
     pub failures: u32,
@@ -154,92 +104,6 @@ pub enum Abandoned {
     Rate(f64),
 }
 
-/// How long the circuit stays open.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(from = "crate::format::OpenInterval"))]
-pub struct OpenInterval {
-    /// How long the first time.
-    #[cfg_attr(feature = "serde", serde(rename = "for", with = "humantime_serde"))]
-    pub first: Duration,
-    /// How many times longer each time that follows without a stable period between: at least 1.
-    pub multiplier: f64,
-    /// Never longer than this.
-    #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
-    pub max: Duration,
-    /// Whether the interval is shortened at random, so that many clients do not come back at once.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::format::jitter"))]
-    pub jitter: Jitter,
-    /// How long the circuit must stay closed before the interval is the first again. Zero: as soon as it closes.
-    #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
-    pub stable_after: Duration,
-    /// Whether the failure's own hint (`Retry-After`) takes the place of the interval, up to `max`.
-    pub honour_hint: bool,
-}
-
-impl Default for OpenInterval {
-    /// 30 seconds each time.
-    fn default() -> Self {
-        let first = Duration::from_secs(30);
-        Self {
-            first,
-            multiplier: 1.0,
-            max: Duration::from_secs(600),
-            jitter: Jitter::None,
-            stable_after: Duration::ZERO,
-            honour_hint: true,
-        }
-    }
-}
-
-/// How a half-open circuit decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(from = "crate::format::HalfOpen"))]
-pub struct HalfOpen {
-    /// How many calls may try the dependency: 1 to 1 000 000.
-    pub probes: u32,
-    /// How many of them must succeed, and not be slow: 1 to `probes`. Without it the rates decide, over the probes as their
-    /// window; without rates all must succeed.
-    /// In a file that has this section, leaving it out means without it.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    pub successes: Option<u32>,
-    /// How long it may take to decide. Without it, probes that hang keep the circuit half-open.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::format::limit"))]
-    pub max: Option<Duration>,
-    /// What happens then.
-    pub after_max: Undecided,
-    /// Whether all probes must have ended before they decide. Otherwise the circuit closes or opens as soon as it is
-    /// settled, and probes that are still out cannot change it.
-    pub wait_for_all: bool,
-}
-
-impl Default for HalfOpen {
-    /// Two of three successes close, as soon as that is settled; 30 seconds to decide.
-    fn default() -> Self {
-        Self {
-            probes: 3,
-            successes: Some(2),
-            max: Some(Duration::from_secs(30)),
-            after_max: Undecided::Open,
-            wait_for_all: false,
-        }
-    }
-}
-
-/// Where a half-open circuit goes that could not decide in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Undecided {
-    /// It opens again.
-    #[default]
-    Open,
-    /// It closes.
-    Close,
-}
-
 impl Default for Config {
     /// Opens at half of the calls of 30 seconds failing, of at least 20; stays open for 30 seconds; two of three probes
     /// close it.
@@ -258,9 +122,11 @@ impl Config {
             slow_calls: None,
             consecutive_failures: None,
             failures_in_period: None,
+            failures_in_window: None,
             abandoned: Abandoned::Rate(1.0),
             open: OpenInterval::default(),
             half_open: HalfOpen::default(),
+            recovery: None,
             open_by: None,
             observer: None,
         }
@@ -270,11 +136,7 @@ impl Config {
     ///
     /// It needs no window, and on success not even the time: the cheapest to call.
     pub fn classic() -> Self {
-        Self::empty().consecutive_failures(5).open_for(Duration::from_secs(60)).half_open(HalfOpen {
-            probes: 3,
-            successes: Some(3),
-            ..HalfOpen::default()
-        })
+        Self::empty().consecutive_failures(5).open_for(Duration::from_secs(60)).half_open(HalfOpen::probes(3))
     }
 
     /// Names the instance: in its refusals, metrics and events. 1 to 31 bytes.
@@ -319,6 +181,14 @@ impl Config {
         self
     }
 
+    /// Opens as soon as so many of the window's calls failed, however many there are: "3 of the last 10". 1 to the window's
+    /// size.
+    #[must_use]
+    pub fn failures_in_window(mut self, failures: u32) -> Self {
+        self.failures_in_window = Some(failures);
+        self
+    }
+
     /// What dropped calls count as.
     #[must_use]
     pub fn abandoned(mut self, abandoned: Abandoned) -> Self {
@@ -355,6 +225,13 @@ impl Config {
         self
     }
 
+    /// Lets calls back in by growing shares once the probes have succeeded, instead of all at once.
+    #[must_use]
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = Some(recovery);
+        self
+    }
+
     /// Tells `observer` of every transition, after all locks are released.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer<Event> + 'static) -> Self {
@@ -372,9 +249,11 @@ impl fmt::Debug for Config {
             .field("slow_calls", &self.slow_calls)
             .field("consecutive_failures", &self.consecutive_failures)
             .field("failures_in_period", &self.failures_in_period)
+            .field("failures_in_window", &self.failures_in_window)
             .field("abandoned", &self.abandoned)
             .field("open", &self.open)
             .field("half_open", &self.half_open)
+            .field("recovery", &self.recovery)
             .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use seawall_core::time::Timestamp;
 
+use super::Verdict;
 use crate::figures::Figures;
 use crate::settings::{AbandonedAs, DecidedBy, Probing, Settings};
 use crate::state::Call;
@@ -23,17 +24,13 @@ pub(crate) struct Probes {
     good: u64,
 }
 
-/// What the probes have shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Undecided,
-    Works,
-    Fails,
-}
-
 impl Probes {
     pub(crate) fn new(probing: &Probing, awaited_since: Option<Timestamp>) -> Self {
         Self { permits: probing.probes, out: 0, max: probing.max, awaited_since, figures: Figures::default(), good: 0 }
+    }
+
+    pub(crate) const fn permits(&self) -> u64 {
+        self.permits
     }
 
     pub(crate) const fn left(&self) -> u64 {
