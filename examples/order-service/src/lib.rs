@@ -18,7 +18,7 @@
 //! answer. Where the payment fails, `payment::redrive` has it paid later.
 
 mod app;
-mod breakers;
+pub mod breakers;
 mod clock;
 pub mod config;
 mod database;

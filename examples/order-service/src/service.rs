@@ -148,9 +148,9 @@ async fn assemble(settings: &Settings, database: Database, clock: Clock) -> Resu
         let url = config.url.as_deref().or(provider.as_deref().map(Provider::url)).unwrap_or_default();
         let client = Client::new(url).map_err(|error| StartError::Provider(io::Error::other(error)))?;
         let breaker = CircuitBreaker::with_clock(config.breaker.clone(), clock.clone())
-            .map_err(|error| StartError::Config(InvalidConfig::of_breaker(&error)))?;
+            .map_err(|error| StartError::Config(InvalidConfig::of_breaker("payment", &error)))?;
         metrics.patterns.add(breaker.clone());
-        Payments::new(client, breaker, config.timeout, clock.clone(), metrics.payments.clone())
+        Payments::new(client, breaker, config.timeout.min(config.patience), clock.clone(), metrics.payments.clone())
     };
     Ok(App {
         clock,

@@ -7,8 +7,18 @@ use super::Settings;
 use super::rules::{InvalidConfig, valid};
 
 /// The keys that have keys below them.
-const TABLES: [&str; 8] =
-    ["server", "data", "log", "payment", "payment.breaker", "payment.redrive", "payment.provider", "shutdown"];
+const TABLES: [&str; 10] = [
+    "server",
+    "data",
+    "database",
+    "database.breaker",
+    "log",
+    "payment",
+    "payment.breaker",
+    "payment.redrive",
+    "payment.provider",
+    "shutdown",
+];
 
 /// Reads the settings in the file at `path`; keys that it does not name keep their defaults.
 ///
@@ -114,9 +124,12 @@ mod tests {
                 "[server]\nadmin_address = '0.0.0.0'",
                 "`server.admin_address` is `0.0.0.0`, must be a loopback address, such as 127.0.0.1",
             ),
-            ("[payment]\ntimeout = '0s'", "`payment.timeout` is `0s`, must be a duration from 1ms to 1m"),
-            ("[payment]\ntimeout = 'soon'", "`payment.timeout` is `'soon'`, must be a duration from 1ms to 1m"),
-            ("[payment]\ntimeout = 5", "`payment.timeout` is `5`, must be a duration from 1ms to 1m"),
+            ("[payment]\ntimeout = '0s'", "`payment.timeout` is `0s`, must be a duration from 1ms to 5m"),
+            ("[payment]\ntimeout = 'soon'", "`payment.timeout` is `'soon'`, must be a duration from 1ms to 5m"),
+            ("[payment]\ntimeout = 5", "`payment.timeout` is `5`, must be a duration from 1ms to 5m"),
+            ("[payment]\npatience = '2m'", "`payment.patience` is `2m`, must be a duration from 1ms to 1m"),
+            ("[database]\ntimeout = '0s'", "`database.timeout` is `0s`, must be a duration from 1ms to 5m"),
+            ("[database]\ntimeout = '6m'", "`database.timeout` is `6m`, must be a duration from 1ms to 5m"),
             (
                 "[payment]\nurl = 'ftp://x'",
                 "`payment.url` is `ftp://x`, must be a URL such as http://127.0.0.1:9000, without user or query",
@@ -144,7 +157,10 @@ mod tests {
                 "`payment.redrive.max_backoff` is `5s`, must be a duration from `payment.redrive.interval` to 1h",
             ),
             ("[log]\nlevle = 'info'", "`log.levle` is no key, must be `format` or `level`"),
-            ("sever = 1", "`sever` is no key, must be one of `server`, `data`, `log`, `payment`, `shutdown`"),
+            (
+                "sever = 1",
+                "`sever` is no key, must be one of `server`, `data`, `database`, `log`, `payment`, `shutdown`",
+            ),
             ("[server\n", "line 1 is not TOML: unclosed table, expected `]`"),
         ] {
             assert_eq!(fault(text), expected, "{text}");
@@ -170,14 +186,18 @@ mod tests {
     }
 
     #[test]
-    fn the_breaker_has_its_say() {
-        for (text, key) in [
-            ("failure_rate = 1.5", "payment.breaker.failure_rate"),
-            ("consecutive_failures = 0", "payment.breaker.consecutive_failures"),
-            ("colour = 'red'", "payment.breaker.colour"),
-        ] {
-            let fault = fault(&format!("[payment.breaker]\n{text}"));
-            assert!(fault.starts_with(&format!("`{key}` is ")) && !fault.contains('\n'), "{fault}");
+    fn each_breaker_has_its_say() {
+        for section in ["database", "payment"] {
+            for (text, key) in [
+                ("failure_rate = 1.5", "failure_rate"),
+                ("consecutive_failures = 0", "consecutive_failures"),
+                ("colour = 'red'", "colour"),
+                ("name = 'other'", "name"),
+            ] {
+                let fault = fault(&format!("[{section}.breaker]\n{text}"));
+                assert!(fault.starts_with(&format!("`{section}.breaker.{key}` is ")), "{fault}");
+                assert!(!fault.contains('\n'), "{fault}");
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use seawall_circuit_breaker::Config as BreakerConfig;
 use serde::Deserialize;
 
+use crate::breakers::Preset;
 use crate::payment::Behaviour;
 
 pub use cli::Cli;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub server: Server,
     /// What it keeps.
     pub data: Data,
+    /// How what it keeps is asked for.
+    pub database: Database,
     /// What it says of itself.
     pub log: Log,
     /// How orders are paid.
@@ -56,6 +59,17 @@ pub struct Server {
 pub struct Data {
     /// The folder of the database; made where it is missing.
     pub folder: PathBuf,
+}
+
+/// How the database is asked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// How long a call may take.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// When the database is left alone.
+    pub breaker: BreakerConfig,
 }
 
 /// What the service says of itself, on standard error.
@@ -102,9 +116,12 @@ pub enum LogLevel {
 pub struct Payment {
     /// Where the payment provider is; without it the service starts one of its own.
     pub url: Option<String>,
-    /// How long a request waits for the provider before it leaves the payment pending.
+    /// How long a call of the provider may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
+    /// How long a request waits for its payment before it leaves it pending, if `timeout` is not shorter.
+    #[serde(with = "humantime_serde")]
+    pub patience: Duration,
     /// When the provider is left alone.
     pub breaker: BreakerConfig,
     /// How pending payments are tried again.
@@ -155,12 +172,19 @@ impl Default for Data {
     }
 }
 
+impl Default for Database {
+    fn default() -> Self {
+        Self { timeout: Preset::Database.timeout(), breaker: Preset::Database.breaker().name("database") }
+    }
+}
+
 impl Default for Payment {
     fn default() -> Self {
         Self {
             url: None,
-            timeout: Duration::from_secs(1),
-            breaker: BreakerConfig::default().name("payment").consecutive_failures(5).open_for(Duration::from_secs(5)),
+            timeout: Preset::Provider.timeout(),
+            patience: Duration::from_secs(1),
+            breaker: Preset::Provider.breaker().name("payment"),
             redrive: Redrive::default(),
             provider: Behaviour::slow(Duration::from_millis(20)),
         }

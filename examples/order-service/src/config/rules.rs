@@ -5,10 +5,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::http::Uri;
-use seawall_circuit_breaker::CircuitBreaker;
+use seawall_circuit_breaker::Config as BreakerConfig;
 use seawall_core::ConfigError;
 
 use super::Settings;
+use crate::breakers::named;
 use crate::payment::{Behaviour, Client};
 
 /// A setting that cannot be used.
@@ -23,22 +24,25 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
 const BODY_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(5);
-const PAYMENT_TIMEOUT: RangeInclusive<Duration> = MILLISECOND..=MINUTE;
+const CALL_TIMEOUT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_mins(5);
+const PATIENCE: RangeInclusive<Duration> = MILLISECOND..=MINUTE;
 const REDRIVE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
 const SHUTDOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
 
-/// Every key outside `payment.breaker`, which has its own rules, and what it may be.
-const VALID: [(&str, &str); 15] = [
+/// Every key outside the breakers, which have their own rules, and what it may be.
+const VALID: [(&str, &str); 17] = [
     ("server.address", "an IP address, such as 0.0.0.0"),
     ("server.port", "a whole number from 0 to 65535"),
     ("server.admin_address", "a loopback address, such as 127.0.0.1"),
     ("server.admin_port", "a whole number from 0 to 65535"),
     ("server.body_timeout", "a duration from 100ms to 5m"),
     ("data.folder", "a path that is not empty"),
+    ("database.timeout", "a duration from 1ms to 5m"),
     ("log.format", "text or json"),
     ("log.level", "error, warn, info, debug or trace"),
     ("payment.url", "a URL such as http://127.0.0.1:9000, without user or query"),
-    ("payment.timeout", "a duration from 1ms to 1m"),
+    ("payment.timeout", "a duration from 1ms to 5m"),
+    ("payment.patience", "a duration from 1ms to 1m"),
     ("payment.redrive.interval", "a duration from 10ms to 1h"),
     ("payment.redrive.max_backoff", "a duration from `payment.redrive.interval` to 1h"),
     ("payment.provider.outage", "true or false"),
@@ -56,9 +60,9 @@ impl InvalidConfig {
         Self { key: key.into(), value: value.into(), valid: valid.into() }
     }
 
-    /// What the breaker itself finds wrong with `payment.breaker`.
-    pub(crate) fn of_breaker(error: &ConfigError) -> Self {
-        Self::new(format!("payment.breaker.{}", error.field()), error.value(), error.valid())
+    /// What the breaker itself finds wrong with the settings in `section`.
+    pub(crate) fn of_breaker(section: &str, error: &ConfigError) -> Self {
+        Self::new(format!("{section}.breaker.{}", error.field()), error.value(), error.valid())
     }
 
     fn of(key: &'static str, value: impl fmt::Display) -> Self {
@@ -91,7 +95,9 @@ impl Settings {
         let longest = redrive.interval..=*REDRIVE.end();
         for (key, value, range) in [
             ("server.body_timeout", self.server.body_timeout, &BODY_TIMEOUT),
-            ("payment.timeout", payment.timeout, &PAYMENT_TIMEOUT),
+            ("database.timeout", self.database.timeout, &CALL_TIMEOUT),
+            ("payment.timeout", payment.timeout, &CALL_TIMEOUT),
+            ("payment.patience", payment.patience, &PATIENCE),
             ("payment.redrive.interval", redrive.interval, &REDRIVE),
             ("payment.redrive.max_backoff", redrive.max_backoff, &longest),
             ("shutdown.readiness_delay", self.shutdown.readiness_delay, &SHUTDOWN),
@@ -103,8 +109,13 @@ impl Settings {
         }
         check_url(payment.url.as_deref())?;
         check_provider(&payment.provider)?;
-        CircuitBreaker::new(payment.breaker.clone()).map(drop).map_err(|error| InvalidConfig::of_breaker(&error))
+        check_breaker("database", &self.database.breaker)?;
+        check_breaker("payment", &payment.breaker)
     }
+}
+
+fn check_breaker(section: &'static str, config: &BreakerConfig) -> Result<(), InvalidConfig> {
+    named(config.clone(), section).map(drop).map_err(|error| InvalidConfig::of_breaker(section, &error))
 }
 
 fn check_url(url: Option<&str>) -> Result<(), InvalidConfig> {

@@ -14,7 +14,12 @@ fn a_bad_file_ends_the_process_with_one_line() {
     for (text, key, value, valid) in [
         ("[server]\nport = 65536", "server.port", "65536", "from 0 to 65535"),
         ("[server]\nadmin_address = '0.0.0.0'", "server.admin_address", "0.0.0.0", "a loopback address"),
-        ("[payment]\ntimeout = '2m'", "payment.timeout", "2m", "from 1ms to 1m"),
+        ("[payment]\ntimeout = '6m'", "payment.timeout", "6m", "from 1ms to 5m"),
+        ("[payment]\npatience = '0s'", "payment.patience", "0s", "from 1ms to 1m"),
+        ("[database]\ntimeout = 'never'", "database.timeout", "never", "from 1ms to 5m"),
+        ("[database.breaker]\nconsecutive_failures = 0", "database.breaker.consecutive_failures", "0", "1"),
+        ("[database.breaker]\nname = 'payment'", "database.breaker.name", "payment", "database, or left out"),
+        ("[payment.breaker]\nhalf_open = { probes = 0 }", "payment.breaker.half_open.probes", "0", "1"),
         ("[payment.provider]\nfailure_rate = 2.0", "payment.provider.failure_rate", "2", "from 0 to 1"),
         ("[payment.breaker]\nfailure_rate = nan", "payment.breaker.failure_rate", "NaN", "at most 1"),
         ("[payment.breaker]\nconsecutive_failures = 0", "payment.breaker.consecutive_failures", "0", "1"),
