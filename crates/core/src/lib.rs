@@ -5,6 +5,8 @@
     reason = "the front doors and the clock are on every call: inlined whole, a success costs half"
 )]
 
+#[cfg(feature = "http")]
+pub mod http;
 pub mod observe;
 pub mod stripe;
 #[doc(hidden)]

@@ -9,12 +9,21 @@ use crate::Name;
 pub struct Kind {
     pattern: &'static str,
     reason: &'static str,
+    over_quota: bool,
 }
 
 impl Kind {
     /// The kind of refusals that `pattern` gives for `reason`: both in `snake_case`, as in metrics.
     pub const fn new(pattern: &'static str, reason: &'static str) -> Self {
-        Self { pattern, reason }
+        Self { pattern, reason, over_quota: false }
+    }
+
+    /// The same for refusals whose cause is the caller, which asked for more than its share. Over HTTP such a refusal is
+    /// 429, every other one 503.
+    #[must_use]
+    pub const fn over_quota(mut self) -> Self {
+        self.over_quota = true;
+        self
     }
 }
 
@@ -77,6 +86,11 @@ impl Rejection {
     /// Why it refused, in `snake_case`.
     pub const fn reason(&self) -> &'static str {
         self.kind.reason
+    }
+
+    /// Whether the caller asked for more than its share. Otherwise what was asked for cannot be had now, whoever asks.
+    pub const fn is_over_quota(&self) -> bool {
+        self.kind.over_quota
     }
 
     /// Which instance of the pattern refused.

@@ -76,8 +76,24 @@ impl<P, M, C, R> Layer<P, M, C, R> {
         self.refusing(Respond(respond))
     }
 
+    /// Judges each response by its status; see [`Statuses`](crate::http::Statuses).
+    #[cfg(feature = "http")]
+    pub fn statuses(self, statuses: crate::http::Statuses) -> Layer<P, M, Classified<crate::http::Statuses>, R> {
+        self.conclude(Classified(statuses))
+    }
+
     fn refusing<Q>(self, refuse: Q) -> Layer<P, M, C, Q> {
         Layer { policy: self.policy, mode: self.mode, conclude: self.conclude, refuse }
+    }
+}
+
+#[cfg(feature = "http")]
+impl<P, M, C, R> Layer<P, M, Classified<C>, R> {
+    /// Lets each call end with the body of its response instead of with its head, whatever judges it; see
+    /// [`UntilBodyEnd`](crate::http::UntilBodyEnd).
+    pub fn until_body_end(self) -> Layer<P, M, crate::http::UntilBodyEnd<C>, R> {
+        let conclude = crate::http::UntilBodyEnd(self.conclude.0);
+        Layer { policy: self.policy, mode: self.mode, conclude, refuse: self.refuse }
     }
 }
 
