@@ -1,11 +1,13 @@
 mod control;
+mod following;
+mod tenancy;
 
 use std::any::Any;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use seawall_core::observe::Observer;
@@ -22,6 +24,9 @@ use crate::settings::Settings;
 use crate::state::{Events, Machine, View};
 use crate::text::Text;
 use crate::token::{Kind, Token};
+use crate::watch::{Sight, Watch};
+
+pub(crate) use tenancy::Tenant;
 
 /// A circuit breaker: stops calling a dependency that fails, and tries it again with care.
 ///
@@ -66,6 +71,8 @@ pub struct Breaker {
     /// Why the circuit refuses: the place of the cause in its list.
     cause: AtomicU64,
     lanes: Striped<Counts>,
+    /// Made when somebody first waits.
+    watch: OnceLock<Box<Watch>>,
     locked: Mutex<Locked>,
     clock: Clock,
     name: Name,
@@ -90,6 +97,9 @@ struct Locked {
     refused_before: u64,
     /// What all lanes had refused when this breaker began to guard its present dependency.
     refused_for_others: u64,
+    /// What was counted for former dependencies.
+    former: Totals,
+    tenant: Option<Tenant>,
     last_error: Option<Text>,
 }
 
@@ -141,6 +151,7 @@ impl Breaker {
             slow_after: AtomicU64::new(u64::MAX),
             cause: AtomicU64::new(0),
             lanes: Striped::new(lanes),
+            watch: OnceLock::new(),
             locked: Mutex::new(Locked {
                 machine: Machine::new(settings, seed.finish(), now),
                 tag: Tag::default(),
@@ -148,6 +159,8 @@ impl Breaker {
                 totals: Totals::default(),
                 refused_before: 0,
                 refused_for_others: 0,
+                former: Totals::default(),
+                tenant: None,
                 last_error: None,
             }),
             clock,
@@ -161,7 +174,7 @@ impl Breaker {
     /// view, releases the lock, and then tells what happened.
     fn locked<R>(&self, work: impl FnOnce(&mut Locked, &mut Events) -> R) -> R {
         let (result, news) = self.locked_quietly(work);
-        news.tell();
+        self.tell(news);
         result
     }
 
@@ -175,6 +188,7 @@ impl Breaker {
         locked.totals.successes += news;
         locked.machine.absorb(news);
         let generation = locked.machine.generation();
+        let before = self.sight(&locked);
         let result = work(&mut locked, &mut events);
         let moved = locked.machine.generation() != generation;
         if moved || counted >= Self::MANY {
@@ -190,9 +204,25 @@ impl Breaker {
             locked.totals.transitions[event.to as usize] += 1;
         }
         self.publish(&locked);
-        let observer = if events.is_empty() { None } else { locked.machine.settings().observer.clone() };
+        let told = !events.is_empty();
+        let tenant = locked.tenant.as_ref().filter(|_| told).cloned();
+        let observer = locked.machine.settings().observer.as_ref().filter(|_| told).cloned();
         let panic = locked.machine.take_panic();
-        (result, News { events, observer, panic })
+        let seen = before.zip(self.sight(&locked));
+        (result, News { events, tenant, observer, panic, seen })
+    }
+
+    /// What those who wait can see, if anybody ever waited.
+    fn sight(&self, locked: &Locked) -> Option<Sight> {
+        self.watch.get().map(|_| Sight::of(&locked.machine))
+    }
+
+    /// Tells what happened, once the lock is released.
+    fn tell(&self, news: News) {
+        if let (Some(watch), Some((before, after))) = (self.watch.get(), news.seen) {
+            watch.tell(before, after);
+        }
+        news.tell();
     }
 
     fn sum(&self, part: impl Fn(&Counts) -> u64) -> u64 {
@@ -292,7 +322,7 @@ impl Breaker {
             grant.map(|grant| Token::new(generation, grant.into(), at)).ok_or(until)
         });
         let granted = decided.map(|token| Granted { breaker: self, token, at });
-        news.tell();
+        self.tell(news);
         match granted {
             Ok(granted) => Decision::admitted(granted.keep()),
             Err(until) => {
@@ -409,15 +439,21 @@ impl Breaker {
 /// What happened, to be told once the lock is released.
 struct News {
     events: Events,
+    tenant: Option<Tenant>,
     observer: Option<Arc<dyn Observer<Event>>>,
     /// What the user's rule for the open interval panicked with.
     panic: Option<Box<dyn Any + Send>>,
+    /// What those who wait could see before and after.
+    seen: Option<(Sight, Sight)>,
 }
 
 impl News {
     fn tell(self) {
         for event in &self.events {
-            event.trace();
+            match &self.tenant {
+                Some(tenant) => tenant.observe(event),
+                None => event.trace(None),
+            }
             if let Some(observer) = &self.observer {
                 observer.observe(event);
             }

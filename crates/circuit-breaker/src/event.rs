@@ -8,7 +8,7 @@ use crate::figures::Figures;
 
 /// Where a circuit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum State {
@@ -63,7 +63,7 @@ impl fmt::Display for State {
 
 /// Why a circuit changed, and so why it refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Cause {
@@ -89,10 +89,12 @@ pub enum Cause {
     IntervalEnded,
     /// Somebody asked for it.
     Manual,
+    /// It was so in the snapshot that was restored.
+    Restored,
 }
 
 impl Cause {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::FailureRate,
         Self::SlowCallRate,
         Self::AbandonedRate,
@@ -104,6 +106,7 @@ impl Cause {
         Self::ProbesUndecided,
         Self::IntervalEnded,
         Self::Manual,
+        Self::Restored,
     ];
 
     /// The cause at this place of [`ALL`](Self::ALL).
@@ -126,6 +129,7 @@ impl Cause {
             Self::ProbesUndecided => "probes_undecided",
             Self::IntervalEnded => "interval_ended",
             Self::Manual => "manual",
+            Self::Restored => "restored",
         }
     }
 }
@@ -165,13 +169,14 @@ pub struct Event {
 
 impl Event {
     /// Logs the transition: target `seawall::circuit_breaker`, at WARN when the circuit opens and at INFO otherwise.
-    pub(crate) fn trace(&self) {
+    pub(crate) fn trace(&self, key: Option<&dyn fmt::Debug>) {
         let Self { name, from, to, cause, figures, share, .. } = self;
         macro_rules! log {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
                     target: "seawall::circuit_breaker",
                     name = name.as_str(),
+                    key = key.map(tracing::field::debug),
                     from = from.as_str(),
                     to = to.as_str(),
                     cause = cause.as_str(),

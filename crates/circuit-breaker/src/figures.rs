@@ -1,10 +1,10 @@
-use seawall_core::Ratio;
+use seawall_core::{ConfigError, Ratio};
 
 use crate::window::Mark;
 
 /// What a window, or a half-open circuit's probes, have counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Figures {
     /// Calls that succeeded or failed.
@@ -33,6 +33,22 @@ impl Figures {
     /// The share of calls that were slow; `None` below `minimum` calls.
     pub fn slow_rate(&self, minimum: u64) -> Option<f64> {
         rate(self.slow, self.calls, minimum)
+    }
+
+    /// Whether these can be the figures of any calls.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        const MOST: u64 = 1 << 48;
+        let within = |field, value, most, of: &str| {
+            if value <= most { Ok(()) } else { Err(ConfigError::new(field, value, format!("at most {of}"))) }
+        };
+        within("figures.calls", self.calls, MOST, "2^48")?;
+        within("figures.abandoned", self.abandoned, MOST, "2^48")?;
+        within("figures.failed", self.failed, self.calls, "`figures.calls`")?;
+        within("figures.slow", self.slow, self.calls, "`figures.calls`")?;
+        within("figures.slow_failed", self.slow_failed, self.failed, "`figures.failed`")?;
+        within("figures.slow_failed", self.slow_failed, self.slow, "`figures.slow`")?;
+        let apart = self.failed + self.slow - self.slow_failed;
+        within("figures.calls", apart, self.calls, "as many as failed or were slow")
     }
 
     pub(crate) const fn succeed(&mut self, n: u64) {

@@ -14,6 +14,7 @@ mod figures;
 mod format;
 mod gate;
 mod metrics;
+mod patient;
 mod period;
 mod policy;
 mod preset;
@@ -24,6 +25,7 @@ mod state;
 mod text;
 mod token;
 mod trial;
+mod watch;
 mod window;
 
 pub use breaker::{Breaker, CircuitBreaker};
@@ -31,5 +33,6 @@ pub use config::{Abandoned, Config, FailuresInPeriod, HalfOpen, OpenInterval, Re
 pub use error::{NotOpen, Open};
 pub use event::{Cause, Event, State, Trip};
 pub use figures::Figures;
+pub use patient::{Patient, Waiting};
 pub use snapshot::{Snapshot, Total};
 pub use token::Token;

@@ -1,13 +1,13 @@
 use seawall_core::observe::{Collect, Metric, MetricKind, Sink, Unit, Value};
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Totals};
 use crate::event::State;
 
-const fn counter(name: &'static str, help: &'static str) -> Metric {
+pub(crate) const fn counter(name: &'static str, help: &'static str) -> Metric {
     Metric { name, help, kind: MetricKind::Counter, unit: Unit::Count }
 }
 
-const fn gauge(name: &'static str, help: &'static str, unit: Unit) -> Metric {
+pub(crate) const fn gauge(name: &'static str, help: &'static str, unit: Unit) -> Metric {
     Metric { name, help, kind: MetricKind::Gauge, unit }
 }
 
@@ -28,25 +28,31 @@ static SLOW_RATE: Metric = gauge(
     Unit::Ratio,
 );
 
+/// What one circuit and many of them together tell alike.
+pub(crate) fn sample_totals(sink: &mut dyn Sink, name: (&'static str, &str), totals: &Totals) {
+    for (outcome, calls) in [
+        ("success", totals.successes),
+        ("failure", totals.failures),
+        ("ignored", totals.ignored),
+        ("abandoned", totals.abandoned),
+        ("stale", totals.stale),
+    ] {
+        sink.sample(&CALLS, &[name, ("outcome", outcome)], Value::Integer(calls));
+    }
+    sink.sample(&REFUSED, &[name], Value::Integer(totals.refused));
+    for (state, entered) in State::ALL.iter().zip(totals.transitions) {
+        sink.sample(&TRANSITIONS, &[name, ("state", state.as_str())], Value::Integer(entered));
+    }
+}
+
 impl Collect for Breaker {
     fn collect(&self, sink: &mut dyn Sink) {
-        let (snapshot, transitions) = self.snapshot_with_transitions();
+        let (snapshot, totals) = self.snapshot_with_totals();
         let name = ("name", snapshot.name.as_str());
-        let total = &snapshot.total;
-        for (outcome, calls) in [
-            ("success", total.successes),
-            ("failure", total.failures),
-            ("ignored", total.ignored),
-            ("abandoned", total.abandoned),
-            ("stale", total.stale),
-        ] {
-            sink.sample(&CALLS, &[name, ("outcome", outcome)], Value::Integer(calls));
-        }
-        sink.sample(&REFUSED, &[name], Value::Integer(total.refused));
-        for (state, entered) in State::ALL.iter().zip(transitions) {
+        sample_totals(sink, name, &totals);
+        for state in State::ALL {
             let labels = [name, ("state", state.as_str())];
-            sink.sample(&TRANSITIONS, &labels, Value::Integer(entered));
-            sink.sample(&STATE, &labels, Value::Integer(u64::from(*state == snapshot.state)));
+            sink.sample(&STATE, &labels, Value::Integer(u64::from(state == snapshot.state)));
         }
         for (metric, rate) in [(&FAILURE_RATE, snapshot.failure_rate), (&SLOW_RATE, snapshot.slow_rate)] {
             if let Some(rate) = rate {

@@ -33,6 +33,16 @@ impl RecentFailures {
         self.at.len() == self.limit && now.max(*newest).saturating_duration_since(*oldest) < self.period
     }
 
+    /// How many failures lie within the period before `now`.
+    pub(crate) fn within(&self, now: Timestamp) -> u64 {
+        self.at.iter().filter(|at| now.saturating_duration_since(**at) < self.period).count() as u64
+    }
+
+    /// Whether any failure lies within the period before `now`.
+    pub(crate) fn holds_any(&self, now: Timestamp) -> bool {
+        self.at.back().is_some_and(|newest| now.saturating_duration_since(*newest) < self.period)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.at.clear();
     }

@@ -215,7 +215,7 @@ fn count(field: &'static str, value: u32, max: u32) -> Result<u32, ConfigError> 
     if (1..=max).contains(&value) { Ok(value) } else { Err(ConfigError::new(field, value, format!("1 to {max}"))) }
 }
 
-fn duration(field: &'static str, value: Duration) -> Result<Duration, ConfigError> {
+pub(crate) fn duration(field: &'static str, value: Duration) -> Result<Duration, ConfigError> {
     if value > Duration::ZERO && value <= LONGEST {
         Ok(value)
     } else {

@@ -9,8 +9,11 @@ use crate::figures::Figures;
 use crate::state::Machine;
 
 /// All that is known of a breaker at one moment.
+///
+/// With feature `serde` it is written to any format and read back, so that [`Breaker::restore`](crate::Breaker::restore) can
+/// carry a circuit over a restart.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// Which breaker.
@@ -20,10 +23,10 @@ pub struct Snapshot {
     /// Why it opened, while it is not closed.
     pub cause: Option<Cause>,
     /// How long it has been there, in seconds.
-    #[cfg_attr(feature = "serde", serde(rename = "in_state_seconds", serialize_with = "seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "in_state_seconds", with = "seconds"))]
     pub in_state: Duration,
     /// When the dependency will be tried again, in seconds.
-    #[cfg_attr(feature = "serde", serde(rename = "retry_after_seconds", serialize_with = "maybe_seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "retry_after_seconds", with = "maybe_seconds"))]
     pub retry_after: Option<Duration>,
     /// How many changes of state there were.
     pub generation: u32,
@@ -35,6 +38,8 @@ pub struct Snapshot {
     pub slow_rate: Option<f64>,
     /// Failures since the last success.
     pub consecutive_failures: u64,
+    /// Failures within the period, where that is a rule.
+    pub recent_failures: Option<u64>,
     /// How many probes may still start, while half-open.
     pub probes_left: Option<u64>,
     /// The share of calls that pass, in a stage of a recovery.
@@ -51,7 +56,7 @@ pub struct Snapshot {
 
 /// What was counted since a breaker was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Total {
     /// Calls that succeeded. A success at the very moment of a change of state may be neither here nor among `stale`: at most
@@ -95,6 +100,7 @@ impl Snapshot {
             failure_rate: figures.failure_rate(minimum),
             slow_rate: figures.slow_rate(minimum),
             consecutive_failures: machine.failures_in_a_row(),
+            recent_failures: machine.recent_failures(now),
             probes_left: machine.probes_left(),
             share: machine.share().map(Ratio::get),
             opened_before: machine.opened_before(),
@@ -113,16 +119,44 @@ impl Snapshot {
     }
 }
 
+/// A span as a number of seconds.
 #[cfg(feature = "serde")]
-fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
+mod seconds {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(span.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        read(f64::deserialize(deserializer)?)
+    }
+
+    pub(super) fn read<E: Error>(seconds: f64) -> Result<Duration, E> {
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|error| E::custom(format_args!("{seconds} is not a span of time in seconds: {error}")))
+    }
 }
 
+/// A span as a number of seconds, or nothing.
 #[cfg(feature = "serde")]
-#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-fn maybe_seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => serializer.serialize_some(&duration.as_secs_f64()),
-        None => serializer.serialize_none(),
+mod maybe_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match span {
+            Some(span) => serializer.serialize_some(&span.as_secs_f64()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Option::<f64>::deserialize(deserializer)?.map(super::seconds::read).transpose()
     }
 }

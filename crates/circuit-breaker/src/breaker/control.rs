@@ -11,7 +11,8 @@ use crate::error::NotOpen;
 use crate::event::State;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
-use crate::state::{Events, Machine, Worth};
+use crate::state::{Events, Machine};
+use crate::text::Text;
 
 impl Breaker {
     /// Records the outcome of a call that this breaker did not admit: one that was made before, or by other means. In
@@ -69,38 +70,57 @@ impl Breaker {
         self.by_hand(Machine::reset);
     }
 
+    /// Goes where `snapshot` was, `elapsed` after it was taken: a circuit that was open stays open for the rest of its interval.
+    ///
+    /// What was counted while closed counts on as if it were of now, unless the window, or the period, is over. A half-open
+    /// circuit begins its probes, or its stage, anew, because the calls that were out are gone. Totals are not restored: they
+    /// are what this breaker saw. Observers are told, with [`Cause::Restored`](crate::Cause::Restored).
+    ///
+    /// # Errors
+    /// If the snapshot is of another name, or its figures are of no calls that could be. Then nothing has changed.
+    ///
+    /// ```
+    /// use seawall_circuit_breaker::{CircuitBreaker, Config, State};
+    /// use std::time::Duration;
+    ///
+    /// let before = CircuitBreaker::new(Config::classic().name("payment"))?;
+    /// before.trip();
+    /// let saved = before.snapshot();
+    ///
+    /// let after = CircuitBreaker::new(Config::classic().name("payment"))?;
+    /// after.restore(&saved, Duration::from_secs(5))?;
+    /// assert_eq!(after.state(), State::Open);
+    /// # Ok::<(), seawall_core::ConfigError>(())
+    /// ```
+    pub fn restore(&self, snapshot: &Snapshot, elapsed: Duration) -> Result<(), ConfigError> {
+        self.check_name(snapshot.name)?;
+        snapshot.figures.check()?;
+        let error = snapshot.last_error.as_ref().map(|error| Text::of(error));
+        let now = self.clock.now();
+        self.locked(|locked, events| {
+            locked.machine.restore(snapshot, elapsed, now, events);
+            locked.last_error = error;
+        });
+        Ok(())
+    }
+
+    fn check_name(&self, name: Name) -> Result<(), ConfigError> {
+        if name == self.name {
+            return Ok(());
+        }
+        let valid = format!("{:?}: a running breaker keeps its name", self.name);
+        Err(ConfigError::new("name", format!("{name:?}"), valid))
+    }
+
     fn by_hand<R>(&self, change: impl FnOnce(&mut Machine, Timestamp, &mut Events) -> R) -> R {
         let now = self.clock.now();
         self.locked(|locked, events| change(&mut locked.machine, now, events))
     }
 
     pub(crate) fn reconfigure(&self, settings: Arc<Settings>) -> Result<(), ConfigError> {
-        if settings.name != self.name {
-            let valid = format!("{:?}: a running breaker keeps its name", self.name);
-            return Err(ConfigError::new("name", format!("{:?}", settings.name), valid));
-        }
+        self.check_name(settings.name)?;
         self.by_hand(|machine, now, events| machine.reconfigure(settings, now, events));
         Ok(())
-    }
-
-    /// Begins anew for another dependency: closed, with nothing counted, and nobody told. Calls that the last one admitted
-    /// change nothing.
-    pub(crate) fn start_over(&self) {
-        let now = self.clock.now();
-        self.locked(|locked, _| {
-            locked.machine.start_over(now);
-            locked.totals = Totals::default();
-            locked.refused_for_others = self.sum(|lane| lane.refused.get());
-            locked.last_error = None;
-        });
-    }
-
-    /// What would be lost if this circuit were forgotten now.
-    pub(crate) fn worth(&self) -> Worth {
-        self.by_hand(|machine, now, events| {
-            machine.tick(now, events);
-            machine.worth()
-        })
     }
 
     /// Which breaker this is.
@@ -118,11 +138,11 @@ impl Breaker {
 
     /// All that is known of the circuit, at one moment.
     pub fn snapshot(&self) -> Snapshot {
-        self.snapshot_with_transitions().0
+        self.snapshot_with_totals().0
     }
 
-    /// The same, with how many times each state was entered.
-    pub(crate) fn snapshot_with_transitions(&self) -> (Snapshot, [u64; State::ALL.len()]) {
+    /// The same, with what was counted, and how many times each state was entered.
+    pub(crate) fn snapshot_with_totals(&self) -> (Snapshot, Totals) {
         let now = self.clock.now();
         self.locked(|locked, events| {
             locked.machine.tick(now, events);
@@ -135,7 +155,7 @@ impl Breaker {
                 totals.transitions[event.to as usize] += 1;
             }
             let snapshot = Snapshot::new(&locked.machine, self.name, now, totals, refused_in_state, last_error);
-            (snapshot, totals.transitions)
+            (snapshot, totals)
         })
     }
 }

@@ -53,17 +53,26 @@ impl Machine {
         self.change(Phase::Closed, Figures::default(), now, Cause::Manual, &mut Events::new());
     }
 
-    /// What would be lost if this circuit were forgotten.
-    pub(crate) fn worth(&self) -> Worth {
+    /// What would be lost if this circuit were forgotten now. Changes no state and tells nothing.
+    pub(crate) fn worth(&mut self, now: Timestamp) -> Worth {
         match &self.phase {
-            Phase::Open { until, .. } => Worth::Open { until: *until },
-            Phase::Closed if self.failures_in_a_row == 0 && self.abandoned_in_a_row == 0 && self.opened_before == 0 => {
-                let Figures { failed, slow, abandoned, .. } = self.figures();
-                if failed + slow + abandoned == 0 { Worth::Nothing } else { Worth::Counts }
+            Phase::Closed => {}
+            Phase::Open { until, .. } => return Worth::Broken { until: *until },
+            Phase::HalfOpen { .. } => {
+                let due = self.next_change();
+                return Worth::Broken { until: if due == Timestamp::NEVER { self.since } else { due } };
             }
-            Phase::Closed => Worth::Counts,
-            _ => Worth::State,
+            Phase::Disabled | Phase::ForcedOpen | Phase::MetricsOnly => return Worth::Held,
         }
+        if let Some(window) = &mut self.window {
+            window.advance(now);
+        }
+        let Figures { failed, slow, abandoned, .. } = self.figures();
+        let recent = self.recent.as_ref().is_some_and(|recent| recent.holds_any(now));
+        let in_a_row = self.failures_in_a_row + self.abandoned_in_a_row;
+        let stable = now.saturating_duration_since(self.since) >= self.settings.open.stable_after;
+        let unstable = self.opened_before > 0 && !stable;
+        if recent || unstable || failed + slow + abandoned + in_a_row > 0 { Worth::Counts } else { Worth::Nothing }
     }
 
     /// Goes into one of the states that only a hand can end.

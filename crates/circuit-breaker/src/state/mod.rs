@@ -14,6 +14,7 @@
 
 mod hand;
 mod judge;
+mod restore;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -141,6 +142,11 @@ impl Machine {
 
     pub(crate) const fn opened_before(&self) -> u32 {
         self.opened_before
+    }
+
+    /// How many failures lie in the period, where that is a rule.
+    pub(crate) fn recent_failures(&self, now: Timestamp) -> Option<u64> {
+        self.recent.as_ref().map(|recent| recent.within(now))
     }
 
     pub(crate) const fn failures_in_a_row(&self) -> u64 {
@@ -457,14 +463,14 @@ impl Machine {
 /// What would be lost if a circuit were forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Worth {
-    /// It is closed, and has seen nothing but successes.
+    /// It is closed, and counts nothing but successes.
     Nothing,
-    /// It is closed, and has counted failures, slow or abandoned calls.
+    /// It is closed, and counts failures, slow or abandoned calls, or that it was open a short time ago.
     Counts,
-    /// It is open, until then.
-    Open { until: Timestamp },
-    /// It is half-open, or in a state that was set by hand.
-    State,
+    /// It is open or half-open. After that time, a call would have changed that.
+    Broken { until: Timestamp },
+    /// It is in a state that only a hand can end.
+    Held,
 }
 
 /// How a call is judged.

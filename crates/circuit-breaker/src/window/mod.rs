@@ -9,7 +9,7 @@ mod time;
 use seawall_core::time::Timestamp;
 
 pub(crate) use count::CountWindow;
-pub(crate) use time::TimeWindow;
+pub(crate) use time::{Counts, TimeWindow};
 
 use crate::config;
 use crate::figures::Figures;
@@ -80,14 +80,21 @@ impl RateWindow {
         }
     }
 
+    /// Adds as many calls of each kind as keep the rates, as if they were of now.
+    pub(crate) fn fill_with(&mut self, figures: &Figures) {
+        match self {
+            Self::Count(window) => window.fill_with(figures),
+            Self::Time(window) => window.add(figures),
+        }
+    }
+
     /// The same calls under another configuration: between counts the newest that fit, otherwise as many of each kind as
     /// keep the rates, as if they were of now.
     pub(crate) fn resized(&self, window: config::Window, now: Timestamp) -> Self {
         let mut new = Self::new(window, now);
         match (self, &mut new) {
             (Self::Count(old), Self::Count(new)) => old.replay_into(new),
-            (old, Self::Time(new)) => new.add(&old.figures()),
-            (Self::Time(old), Self::Count(new)) => new.fill_with(&old.figures()),
+            (old, new) => new.fill_with(&old.figures()),
         }
         new
     }

@@ -9,24 +9,53 @@ use crate::figures::Figures;
 ///
 /// While a clock that stepped back catches up, the newest bucket stays the newest.
 #[derive(Debug)]
-pub(crate) struct TimeWindow {
-    buckets: Box<[Figures]>,
+pub(crate) struct TimeWindow<C = Figures> {
+    buckets: Box<[C]>,
     bucket_nanos: u64,
     /// The number of the newest bucket since the origin; it is at this number modulo their count.
     newest: u64,
-    total: Figures,
+    total: C,
+}
+
+/// What a bucket counts.
+pub(crate) trait Counts: Copy + Default {
+    fn add(&mut self, other: &Self);
+    /// Takes away what was added before.
+    fn subtract(&mut self, other: &Self);
+}
+
+impl Counts for Figures {
+    fn add(&mut self, other: &Self) {
+        self.add(other);
+    }
+
+    fn subtract(&mut self, other: &Self) {
+        self.subtract(other);
+    }
 }
 
 impl TimeWindow {
+    pub(crate) fn succeed(&mut self, n: u64) {
+        self.newest_bucket().succeed(n);
+        self.total.succeed(n);
+    }
+
+    pub(crate) fn mark(&mut self, mark: Mark) {
+        self.newest_bucket().mark(mark);
+        self.total.mark(mark);
+    }
+}
+
+impl<C: Counts> TimeWindow<C> {
     pub(crate) fn new(length: Duration, buckets: u32, now: Timestamp) -> Self {
         let nanos = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
         // The configuration's limits keep this above zero.
         let bucket_nanos = (nanos / u64::from(buckets)).max(1);
         Self {
-            buckets: vec![Figures::default(); buckets as usize].into(),
+            buckets: vec![C::default(); buckets as usize].into(),
             bucket_nanos,
             newest: now.as_nanos() / bucket_nanos,
-            total: Figures::default(),
+            total: C::default(),
         }
     }
 
@@ -48,29 +77,20 @@ impl TimeWindow {
         Timestamp::from_nanos(self.newest.saturating_add(1).saturating_mul(self.bucket_nanos))
     }
 
-    pub(crate) fn succeed(&mut self, n: u64) {
-        self.newest_bucket().succeed(n);
-        self.total.succeed(n);
+    /// Adds these calls to the newest bucket.
+    pub(crate) fn add(&mut self, calls: &C) {
+        self.newest_bucket().add(calls);
+        self.total.add(calls);
     }
 
-    pub(crate) fn mark(&mut self, mark: Mark) {
-        self.newest_bucket().mark(mark);
-        self.total.mark(mark);
-    }
-
-    pub(crate) fn add(&mut self, figures: &Figures) {
-        self.newest_bucket().add(figures);
-        self.total.add(figures);
-    }
-
-    fn newest_bucket(&mut self) -> &mut Figures {
+    fn newest_bucket(&mut self) -> &mut C {
         let buckets = self.buckets.len() as u64;
         #[expect(clippy::cast_possible_truncation, reason = "a remainder below the number of buckets")]
         let at = (self.newest % buckets) as usize;
         &mut self.buckets[at]
     }
 
-    pub(crate) const fn figures(&self) -> Figures {
+    pub(crate) const fn figures(&self) -> C {
         self.total
     }
 
@@ -79,8 +99,8 @@ impl TimeWindow {
     }
 
     fn restart(&mut self, newest: u64) {
-        self.buckets.fill(Figures::default());
-        self.total = Figures::default();
+        self.buckets.fill(C::default());
+        self.total = C::default();
         self.newest = newest;
     }
 }

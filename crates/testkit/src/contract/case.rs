@@ -4,7 +4,7 @@ use seawall_core::Shared;
 use seawall_core::time::{Clock, ManualTime};
 use seawall_core::{Admits, Policy};
 
-use super::{Door, Request};
+use super::{Door, Mode, Request};
 use crate::service::{self, Control, ControlledService};
 use crate::watch::{Ledger, Watched, watched};
 
@@ -15,6 +15,10 @@ use crate::watch::{Ledger, Watched, watched};
 pub trait Subject {
     /// The policy.
     type Policy: Admits<Request> + 'static;
+
+    /// Whether a reservation takes the turn of the next call. A policy that lets calls wait may still give out its turns in
+    /// `call` alone, as a breaker does with its probes.
+    const RESERVES: bool = <Self::Policy as Policy>::WAITS;
 
     /// A policy that admits every call of a check: at most 64 at once, a thousand in all.
     fn admitting(&self, situation: &Situation) -> Shared<Self::Policy>;
@@ -122,6 +126,11 @@ impl<'a, S: Subject> Case<'a, S> {
     /// Whether the policy lets calls wait.
     pub const fn waits() -> bool {
         <S::Policy as Policy>::WAITS
+    }
+
+    /// Whether a ready service holds the turn of the next call, behind this door.
+    pub const fn reserves<D: Door<Watched<S::Policy>>>() -> bool {
+        S::RESERVES && matches!(D::MODE, Mode::Backpressure)
     }
 
     /// Whether a call holds capacity for which others wait.

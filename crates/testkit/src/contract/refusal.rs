@@ -51,7 +51,7 @@ pub fn ready_clones_hoard_nothing<S: Subject, D: Door<Watched<S::Policy>>>(subje
     let service = case.protected::<D>();
     let mut clones: Vec<_> = (0..8).map(|_| service.clone()).collect();
     let ready: Vec<bool> = clones.iter_mut().map(|clone| crate::drive::poll_ready(clone).is_ready()).collect();
-    let reserves = D::MODE == Mode::Backpressure && Case::<S>::waits();
+    let reserves = Case::<S>::reserves::<D>();
     assert_eq!(ready.iter().filter(|&&ready| ready).count(), if reserves { 1 } else { 8 });
     let taken = usize::from(reserves && Case::<S>::is_scarce());
     assert_eq!(case.in_use(), taken, "being ready takes nothing but capacity that is waited for");

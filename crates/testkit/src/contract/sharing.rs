@@ -74,7 +74,7 @@ pub fn clones_start_without_reservation<S: Subject, D: Door<Watched<S::Policy>>>
     drop(clone);
     assert_eq!(case.ledger.account(), reserved, "dropping a clone gives nothing back");
     let mut clone = original.clone();
-    if D::MODE == Mode::Backpressure && Case::<S>::waits() {
+    if Case::<S>::reserves::<D>() {
         assert_eq!(case.in_use(), usize::from(Case::<S>::is_scarce()), "capacity is reserved");
         assert!(poll_ready(&mut clone).is_pending(), "the one slot is the original's");
     }
