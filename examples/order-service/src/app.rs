@@ -8,6 +8,7 @@ use axum::extract::FromRef;
 use seawall_core::time::Clock;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::breakers::{Breakers, Guarded};
 use crate::database::Database;
 use crate::http::{Edge, Patience, protect};
 use crate::metrics::Metrics;
@@ -21,12 +22,13 @@ use crate::{breakers, health, openapi, orders, overview, products, provider_cont
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) clock: Clock,
-    pub(crate) database: Database,
-    pub(crate) orders: OrderStore,
-    pub(crate) products: ProductStore,
+    pub(crate) database: Guarded<Database>,
+    pub(crate) orders: Guarded<OrderStore>,
+    pub(crate) products: Guarded<ProductStore>,
     pub(crate) payments: Payments,
     /// The payment provider, where it is the service's own.
     pub(crate) provider: Option<Arc<Provider>>,
+    pub(crate) breakers: Breakers,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
     /// How long a caller may take to send a body.
@@ -52,7 +54,8 @@ pub(crate) fn public(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
 
 /// The routes for whoever runs the service.
 pub(crate) fn admin(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
-    finish(provider_control::routes().merge(health::routes()), app, edge)
+    let routes = provider_control::routes().merge(breakers::control_routes()).merge(health::routes());
+    finish(routes, app, edge)
 }
 
 /// Adds the document that describes the routes, and what all of them share.

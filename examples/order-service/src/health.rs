@@ -13,7 +13,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::clock::{WallTime, timeout};
+use crate::breakers::Entry;
+use crate::clock::WallTime;
+use crate::database::Database;
+use crate::orders::OrderStore;
 
 /// How long the database may take to answer before it counts as failed: shorter than a probe waits.
 const DATABASE_LIMIT: Duration = Duration::from_millis(800);
@@ -33,13 +36,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     )
 )]
 async fn health(extract::State(app): extract::State<Arc<App>>) -> Response {
-    let report = described()
-        .check(lifecycle(&app))
-        .check(database(&app).await)
-        .check(storage(&app))
-        .check(payment(&app))
-        .check(backlog(&app).await);
-    answer(&report)
+    let report =
+        described().check(lifecycle(&app)).check(database(&app).await).check(storage(&app)).check(backlog(&app).await);
+    answer(&app.breakers.iter().map(circuit).fold(report, Report::check))
 }
 
 /// Whether the process works. Asks nothing else: what a restart would not cure is no reason for one.
@@ -64,7 +63,9 @@ async fn livez() -> Response {
     )
 )]
 async fn readyz(extract::State(app): extract::State<Arc<App>>) -> Response {
-    answer(&described().check(lifecycle(&app)).check(database(&app).await))
+    let report = described().check(lifecycle(&app)).check(database(&app).await);
+    let vital = app.breakers.iter().filter(|entry| entry.role().vital);
+    answer(&vital.map(circuit).fold(report, Report::check))
 }
 
 fn described() -> Report {
@@ -76,14 +77,14 @@ fn lifecycle(app: &App) -> Check {
     Check::new("lifecycle", "state", status).observed(state, "").output("the service is shutting down")
 }
 
+/// Not asked while its circuit keeps every request from it.
 async fn database(app: &App) -> Check {
     let started = app.clock.now();
-    let answered = timeout(&app.clock, DATABASE_LIMIT, app.database.ping()).await;
+    let answered = app.database.look(DATABASE_LIMIT, Database::ping).await;
     let took = app.clock.now().saturating_duration_since(started);
     let (status, output) = match answered {
-        Ok(Ok(())) => (Status::Pass, String::new()),
-        Ok(Err(error)) => (Status::Fail, error.to_string()),
-        Err(_elapsed) => (Status::Fail, format!("no answer within {}", humantime::format_duration(DATABASE_LIMIT))),
+        Ok(()) => (Status::Pass, String::new()),
+        Err(error) => (Status::Fail, error.to_string()),
     };
     Check::new("database", "responseTime", status)
         .component_type("datastore")
@@ -96,7 +97,8 @@ async fn database(app: &App) -> Check {
 
 /// Warns only: what is stored can be read, and nothing but another order can show that storing works again.
 fn storage(app: &App) -> Check {
-    let (status, state) = if app.orders.is_refusing() { (Status::Warn, "refusing") } else { (Status::Pass, "storing") };
+    let (status, state) =
+        if app.orders.unguarded().is_refusing() { (Status::Warn, "refusing") } else { (Status::Pass, "storing") };
     Check::new("orders", "storage", status)
         .criticality(Criticality::Degrading)
         .component_type("datastore")
@@ -105,23 +107,27 @@ fn storage(app: &App) -> Check {
         .output("the last order could not be stored")
 }
 
-fn payment(app: &App) -> Check {
-    let state = app.payments.breaker().state();
-    let status = if state == State::Closed { Status::Pass } else { Status::Warn };
-    Check::new("payment", "circuitBreaker", status)
-        .criticality(Criticality::Degrading)
+fn circuit(entry: &Entry) -> Check {
+    let role = entry.role();
+    let state = entry.breaker().state();
+    let (status, output) = match state {
+        State::Closed => (Status::Pass, ""),
+        State::Open | State::ForcedOpen => (Status::Fail, role.without),
+        _ => (Status::Warn, "the circuit is not closed"),
+    };
+    Check::new(role.name, "circuitBreaker", status)
+        .criticality(if role.vital { Criticality::Critical } else { Criticality::Degrading })
         .component_type("component")
         .observed(state.to_string(), "")
-        .output("orders are accepted with their payment pending")
+        .output(output)
 }
 
 async fn backlog(app: &App) -> Check {
-    let counted = timeout(&app.clock, DATABASE_LIMIT, app.orders.count_pending()).await;
+    let counted = app.orders.look(DATABASE_LIMIT, OrderStore::count_pending).await;
     let check = |status| Check::new("orders", "paymentPending", status).criticality(Criticality::Informative);
     match counted {
-        Ok(Ok(orders)) => check(Status::Pass).observed(orders, "orders"),
-        Ok(Err(error)) => check(Status::Warn).output(error.to_string()),
-        Err(_elapsed) => check(Status::Warn).output("cannot be counted now"),
+        Ok(orders) => check(Status::Pass).observed(orders, "orders"),
+        Err(error) => check(Status::Warn).output(error.to_string()),
     }
 }
 

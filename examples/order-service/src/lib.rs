@@ -18,6 +18,7 @@
 //! answer. Where the payment fails, `payment::redrive` has it paid later.
 
 mod app;
+mod audit;
 pub mod breakers;
 mod clock;
 pub mod config;

@@ -24,13 +24,14 @@ struct Link {
     shows: &'static str,
 }
 
-const LINKS: [(&str, &str); 11] = [
+const LINKS: [(&str, &str); 12] = [
     ("POST /orders", "places an order"),
     ("GET /orders", "the orders, newest first"),
     ("GET /orders/{id}", "one order"),
     ("GET /products", "the catalogue"),
     ("GET /products/{id}", "one product"),
     ("GET /circuit-breakers", "what keeps calls from failing dependencies"),
+    ("GET /circuit-breakers/{name}", "one of them"),
     ("GET /health", "how the service and what it depends on are"),
     ("GET /livez", "whether the process works"),
     ("GET /readyz", "whether it wants requests"),

@@ -75,7 +75,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     )
 )]
 async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<Product>>, Problem> {
-    Ok(Json(app.products.all().await?))
+    Ok(Json(app.products.read(ProductStore::all).await?))
 }
 
 /// Show one product.
@@ -96,6 +96,6 @@ async fn show(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Product>, Problem> {
     let id = id_in_path(path)?;
-    let found = app.products.find(&id).await?;
+    let found = app.products.read(|products| products.find(&id)).await?;
     found.map(Json).ok_or_else(|| Problem::not_found(format!("there is no product {id}")))
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Json as JsonBody;
 use axum::extract::State;
+use axum::{Extension, Json as JsonBody};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::http::{Json, Problem};
+use crate::audit;
+use crate::http::{Json, Peer, Problem};
 use crate::payment::{Behaviour, Figures, Provider, check_behaviour};
 
 /// The service's own payment provider.
@@ -66,12 +67,14 @@ async fn show(State(app): State<Arc<App>>) -> Result<JsonBody<ProviderView>, Pro
 )]
 async fn behave(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
     Json(behaviour): Json<Behaviour>,
 ) -> Result<JsonBody<ProviderView>, Problem> {
     let provider = own(&app)?;
     check_behaviour(&behaviour)?;
-    tracing::warn!(?behaviour, "the payment provider behaves differently from now on");
+    let before = provider.behaviour();
     provider.behave(behaviour);
+    audit::note(peer, "payment provider: behaviour", audit::json(&before), audit::json(&behaviour));
     Ok(JsonBody(provider.into()))
 }
 

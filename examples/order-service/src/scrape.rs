@@ -1,6 +1,7 @@
 //! `GET /metrics`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderName, header};
@@ -9,6 +10,10 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::http::Problem;
+use crate::orders::OrderStore;
+
+/// How long a scrape waits for the database.
+const PATIENCE: Duration = Duration::from_millis(800);
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(metrics))
@@ -22,7 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"))
 )]
 async fn metrics(State(app): State<Arc<App>>) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
-    match app.orders.count_pending().await {
+    match app.orders.look(PATIENCE, OrderStore::count_pending).await {
         Ok(orders) => app.metrics.orders.set_pending(orders),
         // A scrape tells what it can, most of all while something is broken.
         Err(error) => tracing::warn!(%error, "pending payments cannot be counted"),

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_circuit_breaker::CircuitBreaker;
+use seawall_circuit_breaker::Config as BreakerConfig;
 use seawall_core::time::Clock;
 use seawall_core::{Backoff, Jitter};
 use tokio::task::JoinSet;
 
 use crate::app::{self, App};
+use crate::breakers::{Breakers, DATABASE, DATABASE_WRITES, Dependency, Guard, Guarded, PAYMENT, Role};
 use crate::clock::timeout;
 use crate::config::{self, InvalidConfig, Settings};
 use crate::database::{DataFolder, Database};
@@ -23,7 +24,7 @@ use crate::payment::{Client, Payments, Provider, Redrive};
 use crate::products::ProductStore;
 use crate::shutdown::Drain;
 
-/// How much longer than a payment the redrive may take to finish.
+/// How much longer than its payments and requests the redrive may take to finish.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// A running order service.
@@ -122,9 +123,10 @@ impl Service {
         admin.close(Duration::ZERO).await;
 
         // What it may leave undone is in the database.
-        let _ = timeout(&app.clock, app.payments.limit() + MARGIN, redrive.join_next()).await;
+        let patience = app.payments.timeout().min(shutdown.grace) + MARGIN;
+        let _ = timeout(&app.clock, patience, redrive.join_next()).await;
         redrive.shutdown().await;
-        app.database.close().await;
+        app.database.unguarded().close().await;
         if let Some(provider) = &app.provider {
             provider.stop().await;
         }
@@ -143,22 +145,35 @@ async fn assemble(settings: &Settings, database: Database, clock: Clock) -> Resu
         Some(_) => None,
         None => Some(Arc::new(Provider::start(config.provider).await.map_err(StartError::Provider)?)),
     };
+    let url = config.url.as_deref().or(provider.as_deref().map(Provider::url)).unwrap_or_default();
+    let client = Client::new(url).map_err(|error| StartError::Provider(io::Error::other(error)))?;
+
     let metrics = Metrics::new();
-    let payments = {
-        let url = config.url.as_deref().or(provider.as_deref().map(Provider::url)).unwrap_or_default();
-        let client = Client::new(url).map_err(|error| StartError::Provider(io::Error::other(error)))?;
-        let breaker = CircuitBreaker::with_clock(config.breaker.clone(), clock.clone())
-            .map_err(|error| StartError::Config(InvalidConfig::of_breaker("payment", &error)))?;
+    let mut breakers = Breakers::default();
+    let mut breaker = |role: Role, config: &BreakerConfig| {
+        let made = breakers.make(role, config.clone(), &clock);
+        let breaker = made.map_err(|error| StartError::Config(InvalidConfig::of_breaker(role.section, &error)))?;
         metrics.patterns.add(breaker.clone());
-        Payments::new(client, breaker, config.timeout.min(config.patience), clock.clone(), metrics.payments.clone())
+        Ok::<_, StartError>(breaker)
+    };
+    let guard = {
+        let config = &settings.database;
+        let (whole, writes) = (breaker(DATABASE, &config.breaker)?, breaker(DATABASE_WRITES, &config.breaker)?);
+        Guard::new(Dependency::new(whole, config.timeout, clock.clone()), writes)
+    };
+    let payments = {
+        let breaker = breaker(PAYMENT, &config.breaker)?;
+        let provider = Dependency::new(breaker, config.timeout, clock.clone());
+        Payments::new(client, provider, config.patience, metrics.payments.clone())
     };
     Ok(App {
         clock,
-        orders: OrderStore::new(database.clone()),
-        products: ProductStore::new(database.clone()),
-        database,
+        orders: Guarded::new(OrderStore::new(database.clone()), guard.clone()),
+        products: Guarded::new(ProductStore::new(database.clone()), guard.clone()),
+        database: Guarded::new(database, guard),
         payments,
         provider,
+        breakers,
         metrics,
         drain: Drain::new(),
         body_timeout: settings.server.body_timeout,
@@ -167,7 +182,7 @@ async fn assemble(settings: &Settings, database: Database, clock: Clock) -> Resu
 
 /// Takes over what an earlier process left pending.
 async fn redrive(app: &App, settings: &Settings) -> Result<JoinSet<()>, sqlx::Error> {
-    let left = app.orders.make_all_due().await?;
+    let left = app.orders.unguarded().make_all_due().await?;
     if left > 0 {
         tracing::info!(orders = left, "payments left pending are tried again");
     }

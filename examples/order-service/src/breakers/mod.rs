@@ -1,8 +1,23 @@
-//! What keeps calls from dependencies that fail: one circuit breaker and one time limit for each.
+//! What keeps calls from dependencies that fail: a circuit breaker and a time limit for each.
+//!
+//! | dependency | breaker | a call may take |
+//! |---|---|---|
+//! | the database | `database` for all calls, `database-writes` for writes besides | 30 seconds |
+//! | the payment provider | `payment` | 60 seconds |
+//!
+//! [`Preset`] has what each kind of dependency is given, [`Dependency`] makes the calls.
 
+mod control;
+mod database;
+mod dependency;
 mod preset;
+mod registry;
 mod routes;
 
+pub(crate) use control::control_routes;
+pub(crate) use database::{Guard, Guarded, NoData};
+pub use dependency::{Dependency, Unanswered};
 pub use preset::Preset;
 pub(crate) use preset::named;
+pub(crate) use registry::{Breakers, DATABASE, DATABASE_WRITES, Entry, PAYMENT, Role};
 pub(crate) use routes::routes;

@@ -81,8 +81,23 @@ fn violation(path: &Path, message: &str) -> Violation {
     } else if let Some(field) = named("duplicate field `") {
         Violation::new(field, "is given twice")
     } else {
-        Violation::new(if parent.is_empty() { "." } else { &parent }, message)
+        let field = if parent.is_empty() { "." } else { &parent };
+        match mismatch(message) {
+            Some((value, expected)) => Violation::new(field, format!("must be {expected}")).value(value),
+            None => Violation::new(field, message),
+        }
     }
+}
+
+/// The value at fault and what would be valid, from serde's `invalid type: string "x", expected a number`.
+fn mismatch(message: &str) -> Option<(&str, &str)> {
+    // What was expected is this program's own text, and nothing follows it; the value before it is the caller's.
+    let (found, expected) = message.rsplit_once(", expected ")?;
+    // The field says where it is.
+    let expected = expected.rsplit_once(" at line ").map_or(expected, |(expected, _)| expected);
+    let found =
+        ["invalid type: ", "invalid value: ", "unknown variant "].iter().find_map(|it| found.strip_prefix(it))?;
+    Some((found, expected))
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -193,6 +208,16 @@ mod tests {
         ] {
             let problem = problem(body.as_bytes());
             assert_eq!((&problem["status"], &problem["errors"][0]["field"]), (&json!(422), &json!(field)), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_value_at_fault_is_told_apart_from_what_would_be_valid() {
+        for (name, value) in [("7", "integer `7`"), (r#""a, expected b""#, r#"string "a, expected b""#)] {
+            let body = format!(r#"{{"items":[{{"name":["x"],"price":1}},{name}]}}"#);
+            assert_eq!(problem(body.as_bytes())["errors"][0]["field"], "items[0].name");
+            let told = problem(format!(r#"{{"items":{name}}}"#).as_bytes())["errors"][0].clone();
+            assert_eq!(told, json!({"field": "items", "value": value, "detail": "must be a sequence"}));
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use seawall_core::Rejection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +16,10 @@ const MAX_VIOLATIONS: usize = 20;
 
 /// How much of an offending value is repeated to the caller.
 const MAX_ECHO: usize = 64;
+
+/// When a refused caller may come back at the latest, and where nobody knows when: other callers may find out sooner.
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The longest field name and the longest reason. Both may quote the request, so neither may grow with it.
 const MAX_TEXT: usize = 256;
@@ -122,8 +127,15 @@ impl Problem {
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         let mut problem =
             Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service is unavailable", detail);
-        problem.retry_after = Some(Duration::from_secs(1));
+        problem.retry_after = Some(RETRY_AFTER);
         problem
+    }
+
+    /// When to come back: once what refused the request lets requests pass again.
+    pub(crate) fn refused_by(mut self, rejection: &Rejection) -> Self {
+        let known = rejection.retry_after().unwrap_or_default();
+        self.retry_after = Some(known.clamp(RETRY_AFTER, MAX_RETRY_AFTER));
+        self
     }
 
     /// The service is at fault.

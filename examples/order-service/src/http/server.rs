@@ -14,6 +14,7 @@ use seawall_core::time::Clock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::peer::WithPeer;
 use crate::clock::timeout;
 use crate::shutdown::Drain;
 
@@ -61,6 +62,8 @@ pub(crate) struct Connections {
     clock: Clock,
 }
 
+type PeerService = WithPeer<TowerToHyperService<Router>>;
+
 /// What is left when no more connections are accepted.
 #[derive(Debug)]
 struct Served {
@@ -104,7 +107,7 @@ async fn accept(socket: TcpListener, router: Router, closing: Drain, clock: Cloc
             () = &mut closing => return served,
             Some(_) = served.connections.join_next() => {}
             accepted = socket.accept() => match accepted {
-                Ok((stream, _)) => served.serve(stream, &builder, service.clone()),
+                Ok((stream, peer)) => served.serve(stream, &builder, WithPeer::new(service.clone(), peer)),
                 Err(error) => {
                     tracing::warn!(%error, "a connection cannot be accepted");
                     clock.sleep(ACCEPT_PAUSE).await;
@@ -115,7 +118,7 @@ async fn accept(socket: TcpListener, router: Router, closing: Drain, clock: Cloc
 }
 
 impl Served {
-    fn serve(&mut self, stream: TcpStream, builder: &http1::Builder, service: TowerToHyperService<Router>) {
+    fn serve(&mut self, stream: TcpStream, builder: &http1::Builder, service: PeerService) {
         // Small answers are not held back; where this fails they are merely slower.
         let _ = stream.set_nodelay(true);
         let connection = self.graceful.watch(builder.serve_connection(TokioIo::new(stream), service));

@@ -22,7 +22,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// a pending order, which the redrive finds. So the order is accepted whatever the payment says.
 pub(super) async fn accept(app: &App, draft: Draft) -> Result<Order, Problem> {
     let mut order = validate(draft, WallTime::now()).map_err(Problem::invalid_body)?;
-    match app.orders.insert(&order, app.payments.limit() + MARGIN).await? {
+    let head_start = app.payments.patience() + MARGIN;
+    match app.orders.write(|orders| orders.insert(&order, head_start)).await? {
         Insertion::Stored => app.metrics.orders.note_accepted(),
         Insertion::Duplicate => return Err(duplicate(&order.id)),
     }
@@ -32,7 +33,7 @@ pub(super) async fn accept(app: &App, draft: Draft) -> Result<Order, Problem> {
 
 async fn pay(app: &App, order: &mut Order) {
     let charge = Charge { order_id: order.id.clone(), amount: order.total };
-    let receipt = match app.payments.collect(&charge).await {
+    let receipt = match app.payments.collect_for_caller(&charge).await {
         Ok(receipt) => receipt,
         Err(unpaid) => {
             tracing::debug!(order.id, %unpaid, "order accepted with its payment pending");
@@ -40,7 +41,7 @@ async fn pay(app: &App, order: &mut Order) {
         }
     };
     let paid_at = WallTime::now();
-    match app.orders.mark_paid(&order.id, &receipt.charge_id, paid_at).await {
+    match app.orders.write(|orders| orders.mark_paid(&order.id, &receipt.charge_id, paid_at)).await {
         Ok(news) => {
             if news {
                 app.metrics.orders.note_paid_at_once();

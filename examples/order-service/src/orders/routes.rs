@@ -69,7 +69,7 @@ async fn place(
 async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<JsonBody<Page>, Problem> {
     let Selection { after, limit } = Selection::from_query(query.as_deref())?;
     // One more than is shown tells whether there is a next page.
-    let mut orders = app.orders.newest(after.as_ref(), limit + 1).await?;
+    let mut orders = app.orders.read(|orders| orders.newest(after.as_ref(), limit + 1)).await?;
     let shown = limit as usize;
     let next_cursor = if orders.len() > shown {
         orders.truncate(shown);
@@ -98,6 +98,6 @@ async fn show(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<JsonBody<Order>, Problem> {
     let id = id_in_path(path)?;
-    let found = app.orders.find(&id).await?;
+    let found = app.orders.read(|orders| orders.find(&id)).await?;
     found.map(JsonBody).ok_or_else(|| Problem::not_found(format!("there is no order {id}")))
 }

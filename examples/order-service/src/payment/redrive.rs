@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use seawall_circuit_breaker::State;
-use seawall_core::Backoff;
 use seawall_core::time::Clock;
+use seawall_core::{Backoff, Rejection};
 
 use super::client::Charge;
-use super::protected::{Payments, Unpaid};
+use super::protected::Payments;
+use crate::breakers::{Guarded, NoData, Unanswered};
 use crate::clock::{WallTime, timeout};
 use crate::metrics::OrderFigures;
 use crate::orders::{Due, OrderStore};
@@ -29,10 +29,10 @@ const PROBE_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// It finds them in the database, so it also knows those of an earlier process. An order whose payment failed waits
 /// twice as long before each further attempt, up to a bound; one that the breaker refused was not attempted and does
-/// not wait longer.
+/// not wait longer. Neither circuit is asked in vain again and again: while one is open the task sleeps.
 #[derive(Debug)]
 pub(crate) struct Redrive {
-    pub(crate) orders: OrderStore,
+    pub(crate) orders: Guarded<OrderStore>,
     pub(crate) payments: Payments,
     pub(crate) clock: Clock,
     pub(crate) drain: Drain,
@@ -48,8 +48,9 @@ impl Redrive {
     pub(crate) async fn run(self) {
         while !self.drain.has_begun() {
             let pause = self.round().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "pending payments cannot be read");
-                self.interval
+                let pause = self.pause_after(&error);
+                tracing::warn!(%error, ?pause, "pending payments cannot be read");
+                pause
             });
             // Whichever comes first; the loop's condition tells which it was.
             let _ = timeout(&self.clock, pause, self.drain.begun()).await;
@@ -57,8 +58,8 @@ impl Redrive {
     }
 
     /// Tries what is due until something speaks against going on, and says how long to wait for the next round.
-    async fn round(&self) -> Result<Duration, sqlx::Error> {
-        let due = self.orders.due(WallTime::now(), BATCH).await?;
+    async fn round(&self) -> Result<Duration, NoData> {
+        let due = self.orders.read(|orders| orders.due(WallTime::now(), BATCH)).await?;
         let more_to_do = due.len() == BATCH as usize;
         let halt = OnceLock::new();
         stream::iter(due)
@@ -80,36 +81,54 @@ impl Redrive {
     }
 
     async fn collect(&self, order: Due, halt: &OnceLock<Duration>) {
+        // What cannot be noted is not paid: the provider would be asked for it again and again.
+        if let Err(rejection) = self.orders.ready_to_write() {
+            halt.get_or_init(|| self.pause_of(&rejection));
+            return;
+        }
         let Due { id, total, attempts } = order;
         let charge = Charge { order_id: id, amount: total };
         let noted = match self.payments.collect(&charge).await {
             Ok(receipt) => {
-                let noted = self.orders.mark_paid(&charge.order_id, &receipt.charge_id, WallTime::now()).await;
+                let (id, receipt) = (&charge.order_id, &receipt.charge_id);
+                let noted = self.orders.write(|orders| orders.mark_paid(id, receipt, WallTime::now())).await;
                 noted.map(|news| {
                     if news {
                         self.figures.note_paid_late();
                     }
                 })
             }
-            Err(Unpaid::Open(open)) => {
-                let pause = match open.state() {
-                    State::Open => open.retry_after().unwrap_or(PROBE_PAUSE),
-                    // Probes are under way, and may be done long before they must be.
-                    _ => PROBE_PAUSE,
-                };
+            Err(Unanswered::Refused(rejection)) => {
                 // Only the first of a round is kept; any of them says the same.
-                halt.get_or_init(|| pause.clamp(PROBE_PAUSE.min(self.interval), self.backoff.max()));
+                halt.get_or_init(|| self.pause_of(&rejection));
                 Ok(())
             }
             Err(unpaid) => {
                 tracing::debug!(order.id = charge.order_id, attempts, %unpaid, "payment still pending");
                 let retry_at = WallTime::now().after(self.backoff.delay(attempts, fastrand::u64(..)));
-                self.orders.postpone(&charge.order_id, retry_at).await
+                self.orders.write(|orders| orders.postpone(&charge.order_id, retry_at)).await
             }
         };
         if let Err(error) = noted {
             tracing::warn!(order.id = charge.order_id, %error, "a payment's state cannot be written");
-            halt.get_or_init(|| self.interval);
+            halt.get_or_init(|| self.pause_after(&error));
         }
+    }
+
+    fn pause_after(&self, error: &NoData) -> Duration {
+        match error {
+            Unanswered::Refused(rejection) => self.pause_of(rejection),
+            _ => self.interval,
+        }
+    }
+
+    /// Until the circuit lets calls pass, or somebody may have changed it by hand.
+    fn pause_of(&self, rejection: &Rejection) -> Duration {
+        let pause = match rejection.reason() {
+            // Probes are under way, and may be done long before they must be.
+            "half_open" => PROBE_PAUSE,
+            _ => rejection.retry_after().unwrap_or(self.backoff.max()),
+        };
+        pause.clamp(PROBE_PAUSE.min(self.interval), self.backoff.max())
     }
 }

@@ -36,7 +36,7 @@ async fn described(client: &Client) -> BTreeSet<String> {
 /// Whether the listener has the route: its own "no such route" or "no such method" says no.
 async fn has_route(client: &Client, route: &str) -> bool {
     let (method, path) = route.split_once(' ').expect("a method and a path");
-    let path = path.replace("{id}", "unknown");
+    let path = path.replace("{id}", "unknown").replace("{name}", "unknown");
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     let answer = client.send(client.request(method, &path).body(Full::default()).expect("a good request")).await;
     let no_route = answer.status == StatusCode::NOT_FOUND && answer.text().contains("there is no route");
@@ -49,6 +49,7 @@ async fn the_document_lists_every_route(engine: Engine) {
     let expected = [
         "GET /",
         "GET /circuit-breakers",
+        "GET /circuit-breakers/{name}",
         "GET /health",
         "GET /livez",
         "GET /metrics",
@@ -63,11 +64,14 @@ async fn the_document_lists_every_route(engine: Engine) {
     assert_eq!(public, expected.map(str::to_owned).into());
     let admin = described(&shop.admin).await;
     let expected = [
+        "GET /admin/circuit-breakers/{name}/config",
         "GET /health",
         "GET /livez",
         "GET /openapi.json",
         "GET /payment-provider",
         "GET /readyz",
+        "PUT /admin/circuit-breakers/{name}",
+        "PUT /admin/circuit-breakers/{name}/config",
         "PUT /payment-provider",
     ];
     assert_eq!(admin, expected.map(str::to_owned).into());
@@ -169,7 +173,9 @@ async fn a_healthy_service_says_so(engine: Engine) {
     }
     let checks = shop.public.get("/health").await.json()["checks"].clone();
     for check in [
+        "database:circuitBreaker",
         "database:responseTime",
+        "database-writes:circuitBreaker",
         "lifecycle:state",
         "orders:paymentPending",
         "orders:storage",

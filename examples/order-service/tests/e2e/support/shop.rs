@@ -51,7 +51,7 @@ impl Shop {
 
     /// The payment breaker's snapshot.
     pub(crate) async fn breaker(&self) -> Value {
-        self.public.get("/circuit-breakers").await.json()["circuit_breakers"][0].clone()
+        self.public.get("/circuit-breakers/payment").await.json()
     }
 
     /// How many orders there are, on all pages.

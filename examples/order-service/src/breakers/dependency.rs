@@ -1,0 +1,273 @@
+//! Something outside the process, and how it is called.
+
+use std::fmt;
+use std::time::Duration;
+
+use seawall_circuit_breaker::{Breaker, CircuitBreaker};
+use seawall_core::time::{Clock, Now};
+use seawall_core::{Admits, Both, Outcome, Policy, Rejection, Report, Shared, all};
+
+use crate::clock::{Elapsed, timeout};
+
+/// A dependency: each call of it within its time, and none while its circuit is open.
+///
+/// ```
+/// use order_service::breakers::{Dependency, Preset, Unanswered};
+/// use seawall_circuit_breaker::CircuitBreaker;
+/// use seawall_core::{Outcome, time::Clock};
+///
+/// # async fn ask() -> Result<u32, std::io::Error> { Ok(7) }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let clock = Clock::system();
+/// let breaker = CircuitBreaker::with_clock(Preset::External.breaker().name("weather"), clock.clone())?;
+/// let weather = Dependency::new(breaker, Preset::External.timeout(), clock);
+/// match weather.call(ask(), |_error| Outcome::Failure).await {
+///     Ok(degrees) => println!("{degrees} degrees"),
+///     Err(Unanswered::Refused(rejection)) => println!("not asked: {rejection}"),
+///     Err(other) => println!("asked in vain: {other}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Dependency<P = Breaker> {
+    guard: Shared<P>,
+    timeout: Duration,
+    clock: Clock,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Unanswered<E> {
+    /// It was not asked: too many calls failed lately, or somebody keeps the circuit open.
+    Refused(Rejection),
+    /// It did not answer within this time. It may have done all the same what it was asked.
+    TimedOut(Duration),
+    /// It answered with an error, or could not be reached.
+    Failed(E),
+}
+
+impl Dependency {
+    /// A dependency whose calls may take `timeout` and are refused while `breaker` is open. Both go by `clock`.
+    pub fn new(breaker: CircuitBreaker, timeout: Duration, clock: Clock) -> Self {
+        Self { guard: breaker, timeout, clock }
+    }
+
+    /// What refuses its calls.
+    pub fn breaker(&self) -> &CircuitBreaker {
+        &self.guard
+    }
+
+    /// A part of it that may fail while the rest works: its calls are refused while either circuit is open, and count in
+    /// both.
+    pub(crate) fn part(&self, breaker: CircuitBreaker) -> Dependency<Both<CircuitBreaker, CircuitBreaker>> {
+        Dependency { guard: all((self.guard.clone(), breaker)), timeout: self.timeout, clock: self.clock.clone() }
+    }
+}
+
+impl<P: Admits> Dependency<P> {
+    /// How long a call may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Makes one call. `judge` says what the dependency's own errors tell about it: one that finds fault with the question
+    /// works. A call that takes too long is a failure.
+    ///
+    /// # Errors
+    /// When the call was refused, and was then not polled; when it took too long, and was dropped; or its own.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before its end counts as an abandoned call.
+    pub async fn call<T, E: fmt::Display>(
+        &self,
+        call: impl Future<Output = Result<T, E>>,
+        judge: impl Fn(&E) -> Outcome,
+    ) -> Result<T, Unanswered<E>> {
+        self.call_within(self.timeout, call, judge).await
+    }
+
+    /// The same for a caller who waits at most `patience`, where that is shorter.
+    ///
+    /// # Errors
+    /// As in [`call`](Self::call).
+    pub async fn call_within<T, E: fmt::Display>(
+        &self,
+        patience: Duration,
+        call: impl Future<Output = Result<T, E>>,
+        judge: impl Fn(&E) -> Outcome,
+    ) -> Result<T, Unanswered<E>> {
+        let in_time = in_time(&self.clock, patience.min(self.timeout), call);
+        match self.guard.run_classified(in_time, |result| report(result, &judge)).await {
+            Ok(result) => result,
+            Err(refused) => Err(Unanswered::Refused(refused.into())),
+        }
+    }
+
+    /// Makes a call for somebody who only watches, and waits less than callers do: its end tells the circuit nothing.
+    ///
+    /// # Errors
+    /// As in [`call`](Self::call).
+    pub async fn look<T, E>(
+        &self,
+        patience: Duration,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Unanswered<E>> {
+        self.ready().map_err(Unanswered::Refused)?;
+        in_time(&self.clock, patience, call).await
+    }
+
+    /// Whether every call would be refused now.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn ready(&self) -> Result<(), Rejection> {
+        self.guard.peek(&Now::new(Some(&self.clock))).map_err(Into::into)
+    }
+}
+
+impl<P> Clone for Dependency<P> {
+    fn clone(&self) -> Self {
+        Self { guard: self.guard.clone(), timeout: self.timeout, clock: self.clock.clone() }
+    }
+}
+
+async fn in_time<T, E>(
+    clock: &Clock,
+    limit: Duration,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, Unanswered<E>> {
+    match timeout(clock, limit, call).await {
+        Ok(result) => result.map_err(Unanswered::Failed),
+        Err(Elapsed) => Err(Unanswered::TimedOut(limit)),
+    }
+}
+
+fn report<'a, T, E: fmt::Display>(result: &'a Result<T, Unanswered<E>>, judge: &impl Fn(&E) -> Outcome) -> Report<'a> {
+    match result {
+        Ok(_) => Report::success(),
+        Err(unanswered) => match unanswered {
+            Unanswered::Failed(error) => match judge(error) {
+                Outcome::Success => Report::success(),
+                Outcome::Failure => Report::failure().because(error),
+                _ => Report::ignored().because(error),
+            },
+            _ => Report::failure().because(unanswered),
+        },
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Unanswered<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(rejection) => rejection.fmt(f),
+            Self::TimedOut(limit) => write!(f, "no answer within {}", humantime::format_duration(*limit)),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for Unanswered<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Refused(rejection) => Some(rejection),
+            Self::TimedOut(_) => None,
+            Self::Failed(error) => Some(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use futures_util::FutureExt;
+    use seawall_circuit_breaker::State;
+    use seawall_core::time::ManualTime;
+
+    use super::*;
+    use crate::breakers::Preset;
+
+    fn external() -> (Dependency, ManualTime) {
+        let (clock, time) = Clock::manual();
+        let breaker = CircuitBreaker::with_clock(Preset::External.breaker(), clock.clone()).expect("a good preset");
+        (Dependency::new(breaker, Preset::External.timeout(), clock), time)
+    }
+
+    fn fails(dependency: &Dependency, outcome: Outcome) -> bool {
+        let call = dependency.call(ready(Err::<(), _>("broken")), |_error| outcome);
+        matches!(call.now_or_never(), Some(Err(Unanswered::Failed("broken"))))
+    }
+
+    #[test]
+    fn a_call_has_the_preset_s_time_and_no_more() {
+        let (dependency, time) = external();
+        let call = dependency.call(pending::<Result<(), &str>>(), |_error| Outcome::Failure);
+        let mut call = std::pin::pin!(call);
+        assert!((&mut call).now_or_never().is_none());
+        time.advance(Duration::from_millis(119_999));
+        assert!((&mut call).now_or_never().is_none());
+        time.advance(Duration::from_millis(1));
+        let ended = (&mut call).now_or_never().expect("the time is over");
+        assert!(matches!(ended, Err(Unanswered::TimedOut(limit)) if limit == Duration::from_mins(2)));
+        assert_eq!(dependency.breaker().snapshot().last_error.as_deref(), Some("no answer within 2m"));
+    }
+
+    #[test]
+    fn five_calls_in_a_row_that_time_out_or_fail_open_the_circuit() {
+        let (dependency, time) = external();
+        for _ in 0..4 {
+            assert!(fails(&dependency, Outcome::Failure));
+        }
+        let call = dependency.call_within(Duration::ZERO, pending::<Result<(), &str>>(), |_error| Outcome::Failure);
+        assert!(matches!(call.now_or_never(), Some(Err(Unanswered::TimedOut(_)))));
+        assert_eq!(dependency.breaker().state(), State::Open);
+
+        let refused = dependency.call(async { panic!("polled") as Result<(), &str> }, |_error| Outcome::Failure);
+        assert!(matches!(refused.now_or_never(), Some(Err(Unanswered::Refused(_)))));
+        assert!(dependency.ready().is_err());
+        time.advance(Duration::from_mins(1));
+        assert!(dependency.ready().is_ok());
+    }
+
+    #[test]
+    fn an_error_that_finds_fault_with_the_question_opens_nothing() {
+        for outcome in [Outcome::Success, Outcome::Ignored] {
+            let (dependency, _time) = external();
+            assert!((0..50).all(|_| fails(&dependency, outcome)));
+            assert_eq!(dependency.breaker().state(), State::Closed, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_is_refused_as_a_call_is_and_counts_nowhere() {
+        let (dependency, _time) = external();
+        for _ in 0..50 {
+            let look = dependency.look(Duration::ZERO, pending::<Result<(), &str>>());
+            assert!(matches!(look.now_or_never(), Some(Err(Unanswered::TimedOut(Duration::ZERO)))));
+        }
+        assert_eq!(dependency.breaker().state(), State::Closed);
+        dependency.breaker().force_open();
+        let look = dependency.look(Duration::ZERO, async { panic!("polled") as Result<(), &str> });
+        assert!(matches!(look.now_or_never(), Some(Err(Unanswered::Refused(_)))));
+    }
+
+    #[test]
+    fn a_part_that_fails_does_not_take_the_rest_away() {
+        let (dependency, _time) = external();
+        let clock = dependency.clock.clone();
+        let breaker = CircuitBreaker::with_clock(Preset::External.breaker(), clock).expect("a good preset");
+        let part = dependency.part(breaker.clone());
+        for _ in 0..5 {
+            let call = part.call(ready(Err::<(), _>("broken")), |_error| Outcome::Failure);
+            assert!(matches!(call.now_or_never(), Some(Err(Unanswered::Failed(_)))));
+            let other = dependency.call(ready(Ok::<_, &str>(())), |_error| Outcome::Failure);
+            assert!(matches!(other.now_or_never(), Some(Ok(()))));
+        }
+        assert_eq!((breaker.state(), dependency.breaker().state()), (State::Open, State::Closed));
+
+        breaker.force_closed();
+        dependency.breaker().force_open();
+        assert!(part.ready().is_err(), "no part works without the whole");
+    }
+}
