@@ -13,6 +13,7 @@ mod figures;
 #[cfg(feature = "serde")]
 mod format;
 mod gate;
+mod keyed;
 mod metrics;
 mod patient;
 mod period;
@@ -33,6 +34,7 @@ pub use config::{Abandoned, Config, FailuresInPeriod, HalfOpen, OpenInterval, Re
 pub use error::{NotOpen, Open};
 pub use event::{Cause, Event, State, Trip};
 pub use figures::Figures;
+pub use keyed::{Breakers, CircuitBreakers, Key, Keyed, KeyedSnapshot, KeyedToken, KeysByState, Pinned};
 pub use patient::{Patient, Waiting};
 pub use snapshot::{Snapshot, Total};
 pub use token::Token;
