@@ -26,6 +26,7 @@ use crate::text::Text;
 use crate::token::{Kind, Token};
 use crate::watch::{Sight, Watch};
 
+pub(crate) use following::Left;
 pub(crate) use tenancy::Tenant;
 
 /// A circuit breaker: stops calling a dependency that fails, and tries it again with care.
@@ -253,6 +254,13 @@ impl Breaker {
 
     #[inline(always)]
     pub(crate) fn admit(&self, now: &Now<'_>, reserving: bool) -> Result<Token, Open> {
+        // A reservation is refused again when its call comes, and counted then.
+        self.admit_counting(now, reserving, !reserving)
+    }
+
+    /// Admits a call, and counts it if it is refused and `counts`.
+    #[inline(always)]
+    pub(crate) fn admit_counting(&self, now: &Now<'_>, reserving: bool, counts: bool) -> Result<Token, Open> {
         let gate = self.gate();
         if gate.is_judging() {
             // A call whose start nobody knew is never slow, should durations come to matter while it runs.
@@ -261,29 +269,33 @@ impl Breaker {
         }
         let left = self.refuses_for(now);
         if left > 0 {
-            // A reservation is refused again when its call comes, and counted then.
-            if !reserving {
-                self.lanes.lane().count(|lane| &lane.refused);
+            if counts {
+                self.count_refusal();
             }
             // Made here, where it is returned: it is too large to be handed on without copying.
             return Err(self.refusal(gate, left));
         }
-        match self.admit_slowly(gate, now, reserving) {
+        match self.admit_slowly(gate, now, reserving, counts) {
             Decision { token: Some(word), detail } => Ok(Token::from_parts(word, detail)),
             Decision { token: None, detail } => Err(self.refusal(self.gate(), detail)),
         }
     }
 
+    #[inline]
+    pub(crate) fn count_refusal(&self) {
+        self.lanes.lane().count(|lane| &lane.refused);
+    }
+
     /// Apart, so that the healthy path is small enough to be inlined everywhere.
     #[cold]
     #[inline(never)]
-    fn admit_slowly(&self, gate: Gate, now: &Now<'_>, reserving: bool) -> Decision {
+    fn admit_slowly(&self, gate: Gate, now: &Now<'_>, reserving: bool, counts: bool) -> Decision {
         let kind = if reserving {
             Kind::Reserved
         } else if gate.state() == State::Disabled {
             Kind::Uncounted
         } else {
-            return self.admit_locked(now);
+            return self.admit_locked(now, counts);
         };
         Decision::admitted(Token::new(gate.generation(), kind, Timestamp::NEVER))
     }
@@ -313,7 +325,7 @@ impl Breaker {
 
     #[cold]
     #[inline(never)]
-    fn admit_locked(&self, now: &Now<'_>) -> Decision {
+    fn admit_locked(&self, now: &Now<'_>, counts: bool) -> Decision {
         let at = now.get();
         let (decided, news) = self.locked_quietly(|locked, events| {
             let grant = locked.machine.admit(at, events);
@@ -326,7 +338,9 @@ impl Breaker {
         match granted {
             Ok(granted) => Decision::admitted(granted.keep()),
             Err(until) => {
-                self.lanes.lane().count(|lane| &lane.refused);
+                if counts {
+                    self.count_refusal();
+                }
                 let left = until.as_nanos().saturating_sub(at.as_nanos());
                 Decision::refused(if until == Timestamp::NEVER { u64::MAX } else { left })
             }

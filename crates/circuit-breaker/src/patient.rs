@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use seawall_core::time::{Clock, Now, Timestamp};
 use seawall_core::{Admits, Ask, ConfigError, Ending, Entry, Place, Policy, Priority, Shared, Turn};
 
-use crate::breaker::{Breaker, CircuitBreaker};
+use crate::breaker::{Breaker, CircuitBreaker, Left};
 use crate::error::Open;
 use crate::event::State;
 use crate::token::Token;
@@ -75,24 +75,47 @@ impl Patient {
     /// who wait, and nobody else is.
     fn look<Call: ?Sized>(&self, ask: &Ask<'_, Call>, has_turn: bool) -> Result<Entry<Token, Place>, Open> {
         let (breaker, line) = (self.circuit(), &self.circuit().watch().calls);
-        let admit = || breaker.admit(ask.now, ask.is_reservation()).map(Entry::Admitted);
+        let late = ask.deadline.is_some_and(|deadline| ask.now.get() >= deadline);
         loop {
-            let probes_out = || breaker.peek(ask.now).is_err_and(|open| open.state() == State::HalfOpen);
-            let late = ask.deadline.is_some_and(|deadline| ask.now.get() >= deadline);
-            if late || !breaker.is_half_open() || !(probes_out() || !has_turn && line.waiting() > 0) {
-                return admit();
+            if has_turn || !breaker.is_half_open() || line.waiting() == 0 {
+                match breaker.admit_counting(ask.now, ask.is_reservation(), false) {
+                    Ok(token) => return Ok(Entry::Admitted(token)),
+                    Err(open) if late || open.state() != State::HalfOpen => return Err(self.refused(open, ask)),
+                    Err(open) => match breaker.half_open_with(ask.now) {
+                        // It was decided since, so the next look tells how.
+                        None => continue,
+                        Some(Left::Share) => return Err(self.refused(open, ask)),
+                        Some(Left::Probes(_)) => {}
+                    },
+                }
             }
             match line.enter(Priority::Normal) {
                 // A turn that nobody was there to take.
                 Turn::Now => {}
-                Turn::Full => return admit(),
+                Turn::Full => return breaker.admit(ask.now, ask.is_reservation()).map(Entry::Admitted),
                 Turn::Later(place) => {
                     // Whoever changes the circuit from here on sees the place; what changed before is looked at once more.
-                    give(line, breaker.probes_left(ask.now).unwrap_or(u64::MAX));
+                    give(line, self.turns(ask.now));
                     return Ok(Entry::Queued(place));
                 }
             }
         }
+    }
+
+    /// How many of those who wait have something to look for.
+    fn turns(&self, now: &Now<'_>) -> u64 {
+        match self.circuit().half_open_with(now) {
+            Some(Left::Probes(left)) => left,
+            Some(Left::Share) | None => u64::MAX,
+        }
+    }
+
+    fn refused<Call: ?Sized>(&self, open: Open, ask: &Ask<'_, Call>) -> Open {
+        // A reservation is refused again when its call comes, and counted then.
+        if !ask.is_reservation() {
+            self.circuit().count_refusal();
+        }
+        open
     }
 }
 
@@ -161,7 +184,7 @@ impl<Call: ?Sized> Admits<Call> for Patient {
     fn poll_place(&self, ask: &Ask<'_, Call>, place: &mut Waiting, cx: &mut Context<'_>) -> Poll<Result<Token, Open>> {
         let line = &self.breaker.watch().calls;
         // Time may have decided.
-        self.breaker.probes_left(ask.now);
+        self.circuit().half_open_with(ask.now);
         while let Some(waiting) = &place.0 {
             let late = ask.deadline.is_some_and(|deadline| ask.now.get() >= deadline);
             if line.poll(waiting, cx).is_pending() && !late {

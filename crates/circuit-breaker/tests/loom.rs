@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use loom::future::block_on;
 use loom::thread;
-use seawall_circuit_breaker::{Abandoned, Breaker, Config, HalfOpen, Open, State, Token, Window};
+use seawall_circuit_breaker::{Abandoned, Breaker, Config, HalfOpen, Open, Patient, State, Token, Window};
 use seawall_core::stripe::model::sit;
 use seawall_core::time::{Clock, ManualTime, Now};
-use seawall_core::{Admits, Ask, Configure, Ending, Policy, Report};
+use seawall_core::{Admits, Ask, Configure, Ending, Permit, Policy, Report, Shared};
 
 const INTERVAL: Duration = Duration::from_secs(30);
 
@@ -114,6 +115,42 @@ fn together<const N: usize>(circuit: &Arc<Circuit>, order: Order, mut roles: [Ro
     });
     for thread in threads {
         thread.join().expect("no thread panics");
+    }
+}
+
+/// A circuit whose only probe is out, for calls that wait for it.
+struct Line {
+    patient: Shared<Patient>,
+    probe: Token,
+}
+
+impl Line {
+    fn new() -> Self {
+        let circuit = Breaker::build(single_probe().open_for(INTERVAL), Clock::manual().0).expect("valid");
+        let patient = Patient::over(Shared::from_policy(circuit), 2).expect("two may wait");
+        patient.breaker().trip();
+        patient.breaker().half_open().expect("it is open");
+        let now = Now::new(Policy::clock(&*patient));
+        let probe = Admits::try_admit(&*patient, &Ask::new(&(), &now)).expect("the probe");
+        Self { patient, probe }
+    }
+
+    /// Two calls wait on threads of their own, and give the probe back when they have it, while `meanwhile` is done.
+    fn wait(self, order: Order, meanwhile: impl FnOnce(&Patient, Token)) -> [Result<(), State>; 2] {
+        let waiter = |seat| {
+            let patient = self.patient.clone();
+            thread::spawn(move || {
+                sit(Some(seat));
+                block_on(patient.admit()).map(Permit::cancel).map_err(|open| open.state())
+            })
+        };
+        let mut first = None;
+        if matches!(order, Order::AsWritten) {
+            first = Some([waiter(0), waiter(1)]);
+        }
+        meanwhile(&self.patient, self.probe);
+        let waiters = first.unwrap_or_else(|| [waiter(0), waiter(1)]);
+        waiters.map(|waiter| waiter.join().expect("no thread panics"))
     }
 }
 
@@ -357,5 +394,35 @@ fn after_a_probe_that_fails_the_next_interval_ends_too() {
         circuit.time.advance(INTERVAL);
         circuit.succeed(circuit.admit().expect("the next probe"));
         assert_eq!((circuit.breaker.state(), circuit.breaker.snapshot().generation), (State::Closed, 5));
+    });
+}
+
+#[test]
+fn whoever_waits_for_a_probe_gets_it_when_it_comes_back() {
+    explore("waiting for a probe", 1_600, |order| {
+        let got = Line::new().wait(order, |patient, probe| {
+            patient.settle(probe, Ending::Cancelled, &Now::new(Policy::clock(patient)));
+        });
+        assert_eq!(got, [Ok(()); 2]);
+    });
+}
+
+#[test]
+fn whoever_waits_starts_when_the_circuit_closes() {
+    explore("waiting for a success", 900, |order| {
+        let got = Line::new().wait(order, |patient, probe| {
+            patient.settle(probe, Ending::Finished(Report::success()), &Now::new(Policy::clock(patient)));
+        });
+        assert_eq!(got, [Ok(()); 2]);
+    });
+}
+
+#[test]
+fn whoever_waits_is_refused_when_the_circuit_opens() {
+    explore("waiting for a failure", 1_500, |order| {
+        let got = Line::new().wait(order, |patient, probe| {
+            patient.settle(probe, Ending::Finished(Report::failure()), &Now::new(Policy::clock(patient)));
+        });
+        assert_eq!(got, [Err(State::Open); 2]);
     });
 }

@@ -55,12 +55,13 @@ impl Breaker {
         self.gate().state() == State::HalfOpen
     }
 
-    /// How many probes may still start; `None` if it is not for probes that calls would wait.
-    pub(crate) fn probes_left(&self, now: &Now<'_>) -> Option<u64> {
+    /// What a half-open circuit has left to give, after all that time has brought; `None` if it is not half-open.
+    pub(crate) fn half_open_with(&self, now: &Now<'_>) -> Option<Left> {
         let at = now.get();
         self.locked(|locked, events| {
             locked.machine.tick(at, events);
-            locked.machine.probes_left()
+            let left = locked.machine.probes_left().map_or(Left::Share, Left::Probes);
+            (locked.machine.state() == State::HalfOpen).then_some(left)
         })
     }
 
@@ -72,6 +73,15 @@ impl Breaker {
             locked.machine.next_change()
         })
     }
+}
+
+/// What a half-open circuit has left to give.
+#[derive(Clone, Copy)]
+pub(crate) enum Left {
+    /// So many probes.
+    Probes(u64),
+    /// A share of the calls that come.
+    Share,
 }
 
 /// Whoever follows a breaker's time, until the next change.
