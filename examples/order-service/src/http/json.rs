@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use seawall_core::time::Clock;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::Path;
 
 use super::body::{MAX_BODY, Unread, read};
@@ -49,14 +49,19 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(body)
         .map_err(|error| Problem::malformed(format!("the body is not UTF-8: byte {} is wrong", error.valid_up_to())))?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| refused(&error))?;
+    let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| refused(&error, text))?;
     deserializer.end().map_err(|error| not_json(&error))?;
     Ok(value)
 }
 
-fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
-    if error.inner().is_data() {
-        Problem::invalid_body(vec![violation(error.path(), &error.inner().to_string())])
+fn refused(error: &serde_path_to_error::Error<serde_json::Error>, text: &str) -> Problem {
+    let message = error.inner().to_string();
+    // Where an enum's name belongs, the reader calls any other value bad syntax.
+    let wrong_kind = message.starts_with("expected value ") && serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if wrong_kind {
+        Problem::invalid_body(vec![violation(error.path(), "is of the wrong kind")])
+    } else if error.inner().is_data() {
+        Problem::invalid_body(vec![violation(error.path(), &message)])
     } else {
         not_json(error.inner())
     }
@@ -181,6 +186,15 @@ mod tests {
         name: String,
         #[expect(dead_code, reason = "only its reading is tested")]
         price: Box<RawValue>,
+        #[expect(dead_code, reason = "only its reading is tested")]
+        #[serde(default)]
+        size: Size,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    enum Size {
+        #[default]
+        Small,
     }
 
     fn problem(body: &[u8]) -> Value {
@@ -200,6 +214,10 @@ mod tests {
             (r#"{"items":[{"name":"a","price":1,"colour":2}]}"#, "items[0].colour"),
             (r#"{"items":[{"name":7,"price":1}]}"#, "items[0].name"),
             (r#"{"items":[["a",1]]}"#, "items[0]"),
+            (r#"{"items":[{"name":"a","price":1,"size":7}]}"#, "items[0].size"),
+            (r#"{"items":[{"name":"a","price":1,"size":null}]}"#, "items[0].size"),
+            (r#"{"items":[{"name":"a","price":1,"size":[]}]}"#, "items[0].size"),
+            (r#"{"items":[{"name":"a","price":1,"size":"Large"}]}"#, "items[0].size"),
             (r#"{"items":7}"#, "items"),
             (r#"{"items":[],"x":1}"#, "x"),
             ("{}", "items"),
@@ -244,6 +262,7 @@ mod tests {
             br#"{"items":[]}}"#,
             br#"{"items":[]} trailing"#,
             br#"{"items":[{"name":"a","price":1e}]}"#,
+            br#"{"items":[{"name":"a","price":1,"size":7}}"#,
             br#"{"items":[{"name":"\ud800","price":1}]}"#,
             b"{\"items\":[{\"name\":\"\xff\",\"price\":1}]}",
         ] {
