@@ -158,8 +158,8 @@ async fn assemble(settings: &Settings, database: Database, clock: Clock) -> Resu
     };
     let guard = {
         let config = &settings.database;
-        let (whole, writes) = (breaker(DATABASE, &config.breaker)?, breaker(DATABASE_WRITES, &config.breaker)?);
-        Guard::new(Dependency::new(whole, config.timeout, clock.clone()), writes)
+        let mut circuit = |role| Ok(Dependency::new(breaker(role, &config.breaker)?, config.timeout, clock.clone()));
+        Guard::new(circuit(DATABASE)?, circuit(DATABASE_WRITES)?)
     };
     let payments = {
         let breaker = breaker(PAYMENT, &config.breaker)?;

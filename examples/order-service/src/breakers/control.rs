@@ -1,82 +1,20 @@
 //! The levers on the circuit breakers, for whoever runs the service.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json as JsonBody};
-use seawall_circuit_breaker::{CircuitBreaker, Config, NotOpen, Snapshot};
-use serde::Deserialize;
-use utoipa::ToSchema;
+use seawall_circuit_breaker::{Config, NotOpen, Snapshot};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::by_hand::Override;
 use super::routes::named_in_path;
 use crate::app::App;
 use crate::audit;
 use crate::http::{Json, Peer, Problem, Violation};
-
-/// How long a circuit can be told to stay open.
-const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
-
-/// The state that a breaker is to be in.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Override {
-    state: Wanted,
-    /// How long the circuit stays open, from 1ms to 24h, before probes decide. Only for `open`, which without it stays open
-    /// as configured, and for `forced_open`, which without it ends by another change alone and with it is `open`.
-    #[serde(default, rename = "for", with = "humantime_serde")]
-    #[schema(value_type = Option<String>, example = "30s")]
-    interval: Option<Duration>,
-}
-
-/// A state that a hand can bring about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum Wanted {
-    /// Calls pass and are judged; what was counted before is forgotten.
-    Closed,
-    /// Calls are refused; then probes decide.
-    Open,
-    /// The next calls are probes. Only for a circuit that is open.
-    HalfOpen,
-    /// Calls are refused until another change.
-    ForcedOpen,
-    /// Calls pass and are not counted until another change.
-    Disabled,
-    /// Calls pass and are counted, and what would have opened the circuit is told, until another change.
-    MetricsOnly,
-}
-
-impl Override {
-    fn check(&self) -> Result<(), Problem> {
-        let Some(interval) = self.interval else { return Ok(()) };
-        let detail = match self.state {
-            Wanted::Open | Wanted::ForcedOpen if INTERVAL.contains(&interval) => return Ok(()),
-            Wanted::Open | Wanted::ForcedOpen => "must be a duration from 1ms to 24h",
-            _ => "must be left out: only open and forced_open have a duration",
-        };
-        let fault = Violation::new("for", detail).value(&humantime::format_duration(interval).to_string());
-        Err(Problem::invalid_body(vec![fault]))
-    }
-
-    fn apply(&self, breaker: &CircuitBreaker) -> Result<(), NotOpen> {
-        match (self.state, self.interval) {
-            (Wanted::Open | Wanted::ForcedOpen, Some(interval)) => breaker.isolate(interval),
-            (Wanted::Open, None) => breaker.trip(),
-            (Wanted::ForcedOpen, None) => breaker.force_open(),
-            (Wanted::HalfOpen, _) => breaker.half_open()?,
-            (Wanted::Closed, _) => breaker.force_closed(),
-            (Wanted::Disabled, _) => breaker.disable(),
-            (Wanted::MetricsOnly, _) => breaker.metrics_only(),
-        }
-        Ok(())
-    }
-}
 
 pub(crate) fn control_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(hold)).routes(routes!(config, configure))

@@ -1,12 +1,12 @@
-//! The database as a dependency: what its errors tell about it, and the stores behind its circuits.
+//! The database as a dependency, and the stores behind its circuits.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use seawall_circuit_breaker::CircuitBreaker;
-use seawall_core::{Both, Outcome, Rejection};
-use sqlx::error::DatabaseError;
-use sqlx::sqlite::SqliteError;
+use seawall_core::{Rejection, Report};
 
+use super::sign::{Sign, judge, sign};
 use super::{Dependency, Unanswered};
 use crate::http::Problem;
 
@@ -15,20 +15,60 @@ pub(crate) type NoData = Unanswered<sqlx::Error>;
 
 /// The database's circuits.
 ///
-/// Reading often works where writing does not: another process holds the file's lock, the server is a standby. Successful
-/// reads must not hide such a failure, and it must not keep readers away, so writes have a circuit of their own behind the
-/// one that all calls have.
+/// Reading often works where writing does not: another process holds the file's lock, the server is a standby. Reads that
+/// succeed must not hide such a failure, and it must not keep readers away. So writes have a circuit of their own, and are
+/// refused besides while the one of the whole database is open. A write that succeeds counts for the whole too; one that fails
+/// counts against it, unless it is writing alone that failed, or a read succeeded meanwhile.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     whole: Dependency,
-    writes: Dependency<Both<CircuitBreaker, CircuitBreaker>>,
+    writes: Dependency,
+    successful_reads: Arc<AtomicU64>,
 }
 
 impl Guard {
-    /// The circuit of all calls, and the one that writes have besides.
-    pub(crate) fn new(whole: Dependency, writes: CircuitBreaker) -> Self {
-        let writes = whole.part(writes);
-        Self { whole, writes }
+    /// The circuit of the whole database, and the one of writes.
+    pub(crate) fn new(whole: Dependency, writes: Dependency) -> Self {
+        Self { whole, writes, successful_reads: Arc::default() }
+    }
+
+    async fn read<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, NoData> {
+        let result = self.whole.call(call, judge).await;
+        if result.is_ok() {
+            self.successful_reads.fetch_add(1, Ordering::Relaxed);
+        }
+        result
+    }
+
+    async fn write<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, NoData> {
+        self.whole.ready().map_err(Unanswered::Refused)?;
+        let reads = self.successful_reads.load(Ordering::Relaxed);
+        let result = self.writes.call(call, judge).await;
+        let told = match &result {
+            Ok(_) => Some(Report::success()),
+            Err(error) if concerns_all(error) && self.successful_reads.load(Ordering::Relaxed) == reads => {
+                Some(Report::failure().because(error))
+            }
+            Err(_) => None,
+        };
+        if let Some(report) = told {
+            // How long it took is judged in its own circuit.
+            self.whole.breaker().record(report, Duration::ZERO);
+        }
+        result
+    }
+
+    fn ready_to_write(&self) -> Result<(), Rejection> {
+        self.whole.ready().and_then(|()| self.writes.ready())
+    }
+}
+
+/// Whether a write that ended so speaks against reading as well.
+fn concerns_all(error: &NoData) -> bool {
+    match error {
+        Unanswered::Refused(_) => false,
+        Unanswered::TimedOut(_) => true,
+        Unanswered::Failed(error) => sign(error) == Sign::Down,
     }
 }
 
@@ -50,7 +90,8 @@ impl<S> Guarded<S> {
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
-        self.guard.whole.call(ask(&self.store), judge).await
+        // On the heap: a statement's future is large, and is moved through each layer around it.
+        self.guard.read(Box::pin(ask(&self.store))).await
     }
 
     /// Has the store change something.
@@ -58,7 +99,7 @@ impl<S> Guarded<S> {
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
-        self.guard.writes.call(change(&self.store), judge).await
+        self.guard.write(Box::pin(change(&self.store))).await
     }
 
     /// Asks the store something for somebody who watches.
@@ -66,12 +107,12 @@ impl<S> Guarded<S> {
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
-        self.guard.whole.look(patience, ask(&self.store)).await
+        self.guard.whole.look(patience, Box::pin(ask(&self.store))).await
     }
 
     /// Whether every write would be refused now.
     pub(crate) fn ready_to_write(&self) -> Result<(), Rejection> {
-        self.guard.writes.ready()
+        self.guard.ready_to_write()
     }
 
     /// The store itself, for what asks no database and for what is done before the service starts.
@@ -98,126 +139,77 @@ impl From<NoData> for Problem {
     }
 }
 
-/// What an error tells about the database.
-///
-/// One that found fault with what it was asked works. One that cannot be reached, has no connection to spare, is too slow,
-/// or cannot read its own files does not. A full disk says nothing: it refuses writes, at once, and the rest works.
-fn judge(error: &sqlx::Error) -> Outcome {
-    match error {
-        sqlx::Error::Database(error) => judge_answer(&**error),
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::BeginFailed => Outcome::Failure,
-        sqlx::Error::RowNotFound => Outcome::Success,
-        _ => Outcome::Ignored,
-    }
-}
-
-fn judge_answer(error: &dyn DatabaseError) -> Outcome {
-    let code = error.code().unwrap_or_default();
-    if error.try_downcast_ref::<SqliteError>().is_some() {
-        judge_sqlite(code.parse().unwrap_or_default())
-    } else {
-        judge_sqlstate(&code)
-    }
-}
-
-/// By SQLite's result code, whose last eight bits are the primary one.
-fn judge_sqlite(code: u32) -> Outcome {
-    match code & 0xff {
-        // BUSY, LOCKED, READONLY, INTERRUPT: it does not work for us, now.
-        // NOMEM, IOERR, CORRUPT, CANTOPEN, PROTOCOL, NOTADB: it cannot work.
-        5..=11 | 14 | 15 | 26 => Outcome::Failure,
-        // FULL.
-        13 => Outcome::Ignored,
-        // CONSTRAINT, and what is wrong with the question.
-        _ => Outcome::Success,
-    }
-}
-
-/// By the class of the SQL standard's code, and PostgreSQL's own codes within it.
-fn judge_sqlstate(code: &str) -> Outcome {
-    match code {
-        "53100" => Outcome::Ignored,
-        // A lock was not to be had in time; a standby, which cannot write.
-        "55P03" | "25006" => Outcome::Failure,
-        _ => match code.get(..2) {
-            // Connection, authorisation, no such database; resources, an operator's doing or a statement's time, system,
-            // configuration, internal.
-            Some("08" | "28" | "3D" | "53" | "57" | "58" | "F0" | "XX") => Outcome::Failure,
-            Some(_) => Outcome::Success,
-            None => Outcome::Ignored,
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::future::{Ready, ready};
 
-    use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-    use tempfile::TempDir;
+    use seawall_circuit_breaker::{CircuitBreaker, State};
+    use seawall_core::time::Clock;
 
     use super::*;
+    use crate::breakers::Preset;
 
-    #[test]
-    fn a_database_that_cannot_be_used_has_failed() {
-        for error in [
-            sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into()),
-            sqlx::Error::PoolTimedOut,
-            sqlx::Error::WorkerCrashed,
-        ] {
-            assert_eq!(judge(&error), Outcome::Failure, "{error}");
-        }
-        for code in [5, 517, 6, 10, 8458, 11, 14] {
-            assert_eq!(judge_sqlite(code), Outcome::Failure, "{code}");
-        }
-        for code in ["08006", "57014", "57P01", "57P03", "53300", "55P03", "25006", "58030", "28P01", "3D000"] {
-            assert_eq!(judge_sqlstate(code), Outcome::Failure, "{code}");
-        }
+    fn guard() -> Guard {
+        let clock = Clock::system();
+        let dependency = || {
+            let breaker = CircuitBreaker::with_clock(Preset::Database.breaker(), clock.clone());
+            Dependency::new(breaker.expect("a good preset"), Preset::Database.timeout(), clock.clone())
+        };
+        Guard::new(dependency(), dependency())
     }
 
-    #[test]
-    fn a_database_that_finds_fault_with_the_question_works() {
-        assert_eq!(judge(&sqlx::Error::RowNotFound), Outcome::Success);
-        for code in [1, 19, 2067, 1555, 20] {
-            assert_eq!(judge_sqlite(code), Outcome::Success, "{code}");
-        }
-        for code in ["23505", "22P02", "42P01", "40001"] {
-            assert_eq!(judge_sqlstate(code), Outcome::Success, "{code}");
-        }
+    fn states(guard: &Guard) -> (State, State) {
+        (guard.whole.breaker().state(), guard.writes.breaker().state())
     }
 
-    #[test]
-    fn a_full_disk_and_a_fault_of_our_own_tell_nothing() {
-        assert_eq!((judge_sqlite(13), judge_sqlstate("53100")), (Outcome::Ignored, Outcome::Ignored));
-        assert_eq!(judge(&sqlx::Error::ColumnNotFound("colour".to_owned())), Outcome::Ignored);
-    }
-
-    async fn file(folder: &TempDir) -> SqlitePool {
-        let options = SqliteConnectOptions::new().filename(folder.path().join("file")).create_if_missing(true);
-        let options = options.busy_timeout(Duration::ZERO);
-        SqlitePoolOptions::new().max_connections(1).connect_with(options).await.expect("a new file")
+    fn lost() -> Ready<Result<(), sqlx::Error>> {
+        ready(Err(sqlx::Error::PoolTimedOut))
     }
 
     #[tokio::test]
-    async fn what_the_real_database_answers_is_understood() {
-        let folder = TempDir::new().expect("a temporary folder");
-        let (one, other) = (file(&folder).await, file(&folder).await);
-        let run = async |pool: &SqlitePool, sql: &'static str| sqlx::query(sql).execute(pool).await.map(drop);
-        run(&one, "CREATE TABLE things (id TEXT PRIMARY KEY)").await.expect("a new table");
-        run(&one, "INSERT INTO things VALUES ('a')").await.expect("a new thing");
+    async fn readers_are_left_alone_where_only_writing_fails() {
+        let guard = guard();
+        for _ in 0..5 {
+            let failing = async {
+                guard.read(ready(Ok(()))).await.expect("reading works");
+                lost().await
+            };
+            assert!(guard.write(Box::pin(failing)).await.is_err());
+        }
+        assert_eq!(states(&guard), (State::Closed, State::Open));
+        assert!(matches!(guard.write(ready(Ok(()))).await, Err(Unanswered::Refused(_))));
+        assert!(guard.ready_to_write().is_err());
+    }
 
-        let taken = run(&one, "INSERT INTO things VALUES ('a')").await.expect_err("there is one");
-        assert_eq!(judge(&taken), Outcome::Success, "{taken}");
-        let nonsense = run(&one, "INSERT INTO nothing VALUES ('a')").await.expect_err("no such table");
-        assert_eq!(judge(&nonsense), Outcome::Success, "{nonsense}");
+    #[tokio::test]
+    async fn writes_that_nothing_is_heard_of_speak_against_the_whole() {
+        let guard = guard();
+        for _ in 0..5 {
+            assert!(guard.write(lost()).await.is_err());
+        }
+        assert_eq!(states(&guard), (State::Open, State::Open));
+        assert!(matches!(guard.read(ready(Ok(()))).await, Err(Unanswered::Refused(_))));
+    }
 
-        run(&other, "BEGIN IMMEDIATE").await.expect("the lock is free");
-        let locked = run(&one, "INSERT INTO things VALUES ('b')").await.expect_err("the file is locked");
-        assert_eq!(judge(&locked), Outcome::Failure, "{locked}");
+    #[tokio::test]
+    async fn a_write_that_succeeds_speaks_for_the_whole() {
+        let guard = guard();
+        for _ in 0..20 {
+            assert!(guard.write(lost()).await.is_err());
+            guard.write(ready(Ok(()))).await.expect("writing works");
+        }
+        assert_eq!(states(&guard), (State::Closed, State::Closed));
+    }
+
+    #[tokio::test]
+    async fn without_the_whole_nothing_is_written() {
+        let guard = guard();
+        guard.whole.breaker().force_open();
+        assert!(matches!(
+            guard.write(async { panic!("polled") as _ }).await as Result<(), _>,
+            Err(Unanswered::Refused(_))
+        ));
+        assert!(guard.ready_to_write().is_err());
+        assert_eq!(states(&guard), (State::ForcedOpen, State::Closed));
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use seawall_circuit_breaker::{Breaker, CircuitBreaker};
+use seawall_circuit_breaker::CircuitBreaker;
 use seawall_core::time::{Clock, Now};
-use seawall_core::{Admits, Both, Outcome, Policy, Rejection, Report, Shared, all};
+use seawall_core::{Outcome, Policy, Rejection, Report};
 
 use crate::clock::{Elapsed, timeout};
 
@@ -29,9 +29,9 @@ use crate::clock::{Elapsed, timeout};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
-pub struct Dependency<P = Breaker> {
-    guard: Shared<P>,
+#[derive(Clone, Debug)]
+pub struct Dependency {
+    breaker: CircuitBreaker,
     timeout: Duration,
     clock: Clock,
 }
@@ -50,22 +50,14 @@ pub enum Unanswered<E> {
 impl Dependency {
     /// A dependency whose calls may take `timeout` and are refused while `breaker` is open. Both go by `clock`.
     pub fn new(breaker: CircuitBreaker, timeout: Duration, clock: Clock) -> Self {
-        Self { guard: breaker, timeout, clock }
+        Self { breaker, timeout, clock }
     }
 
     /// What refuses its calls.
     pub fn breaker(&self) -> &CircuitBreaker {
-        &self.guard
+        &self.breaker
     }
 
-    /// A part of it that may fail while the rest works: its calls are refused while either circuit is open, and count in
-    /// both.
-    pub(crate) fn part(&self, breaker: CircuitBreaker) -> Dependency<Both<CircuitBreaker, CircuitBreaker>> {
-        Dependency { guard: all((self.guard.clone(), breaker)), timeout: self.timeout, clock: self.clock.clone() }
-    }
-}
-
-impl<P: Admits> Dependency<P> {
     /// How long a call may take.
     pub fn timeout(&self) -> Duration {
         self.timeout
@@ -98,7 +90,7 @@ impl<P: Admits> Dependency<P> {
         judge: impl Fn(&E) -> Outcome,
     ) -> Result<T, Unanswered<E>> {
         let in_time = in_time(&self.clock, patience.min(self.timeout), call);
-        match self.guard.run_classified(in_time, |result| report(result, &judge)).await {
+        match self.breaker.run_classified(in_time, |result| report(result, &judge)).await {
             Ok(result) => result,
             Err(refused) => Err(Unanswered::Refused(refused.into())),
         }
@@ -122,13 +114,7 @@ impl<P: Admits> Dependency<P> {
     /// # Errors
     /// The refusal.
     pub fn ready(&self) -> Result<(), Rejection> {
-        self.guard.peek(&Now::new(Some(&self.clock))).map_err(Into::into)
-    }
-}
-
-impl<P> Clone for Dependency<P> {
-    fn clone(&self) -> Self {
-        Self { guard: self.guard.clone(), timeout: self.timeout, clock: self.clock.clone() }
+        self.breaker.peek(&Now::new(Some(&self.clock))).map_err(Into::into)
     }
 }
 
@@ -250,24 +236,5 @@ mod tests {
         dependency.breaker().force_open();
         let look = dependency.look(Duration::ZERO, async { panic!("polled") as Result<(), &str> });
         assert!(matches!(look.now_or_never(), Some(Err(Unanswered::Refused(_)))));
-    }
-
-    #[test]
-    fn a_part_that_fails_does_not_take_the_rest_away() {
-        let (dependency, _time) = external();
-        let clock = dependency.clock.clone();
-        let breaker = CircuitBreaker::with_clock(Preset::External.breaker(), clock).expect("a good preset");
-        let part = dependency.part(breaker.clone());
-        for _ in 0..5 {
-            let call = part.call(ready(Err::<(), _>("broken")), |_error| Outcome::Failure);
-            assert!(matches!(call.now_or_never(), Some(Err(Unanswered::Failed(_)))));
-            let other = dependency.call(ready(Ok::<_, &str>(())), |_error| Outcome::Failure);
-            assert!(matches!(other.now_or_never(), Some(Ok(()))));
-        }
-        assert_eq!((breaker.state(), dependency.breaker().state()), (State::Open, State::Closed));
-
-        breaker.force_closed();
-        dependency.breaker().force_open();
-        assert!(part.ready().is_err(), "no part works without the whole");
     }
 }

@@ -2,17 +2,19 @@
 //!
 //! | dependency | breaker | a call may take |
 //! |---|---|---|
-//! | the database | `database` for all calls, `database-writes` for writes besides | 30 seconds |
+//! | the database | `database` for the whole, `database-writes` for writes besides | 30 seconds |
 //! | the payment provider | `payment` | 60 seconds |
 //!
 //! [`Preset`] has what each kind of dependency is given, [`Dependency`] makes the calls.
 
+mod by_hand;
 mod control;
 mod database;
 mod dependency;
 mod preset;
 mod registry;
 mod routes;
+mod sign;
 
 pub(crate) use control::control_routes;
 pub(crate) use database::{Guard, Guarded, NoData};

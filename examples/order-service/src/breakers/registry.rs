@@ -25,7 +25,7 @@ pub(crate) struct Role {
     pub(crate) without: &'static str,
 }
 
-/// All calls of the database.
+/// The database as a whole.
 pub(crate) const DATABASE: Role =
     Role { name: "database", section: "database", vital: true, without: "what needs the database is refused" };
 

@@ -4,6 +4,7 @@
 mod support;
 
 mod bad_input;
+mod circuits;
 mod configuration;
 mod crash;
 mod lifecycle;
