@@ -23,12 +23,7 @@ pub struct Held<B, P: Policy> {
     #[pin]
     body: B,
     /// Until the call has ended.
-    call: Option<Call<P>>,
-}
-
-/// A call whose head has come.
-struct Call<P: Policy> {
-    permit: Permit<Shared<P>>,
+    permit: Option<Permit<Shared<P>>>,
     head: Verdict,
     /// How many bytes are still to come, where that is known.
     left: Option<u64>,
@@ -37,12 +32,14 @@ struct Call<P: Policy> {
 
 impl<B, P: Policy> Held<B, P> {
     /// A body that belongs to no call.
+    #[inline]
     pub const fn free(body: B) -> Self {
-        Self { body, call: None }
+        Self { body, permit: None, head: Verdict::SUCCESS, left: None, polled: false }
     }
 
+    #[inline]
     pub(super) const fn new(body: B, permit: Permit<Shared<P>>, head: Verdict, length: Option<u64>) -> Self {
-        Self { body, call: Some(Call { permit, head, left: length, polled: false }) }
+        Self { body, permit: Some(permit), head, left: length, polled: false }
     }
 
     /// The body.
@@ -52,29 +49,7 @@ impl<B, P: Policy> Held<B, P> {
 
     /// Whether its call has not ended yet.
     pub const fn is_held(&self) -> bool {
-        self.call.is_some()
-    }
-}
-
-impl<P: Policy> Call<P> {
-    /// The body has nothing more to say than the head.
-    fn end(self) {
-        self.permit.finish(self.head.report());
-    }
-
-    /// A failure of the head stays one; otherwise the body's counts.
-    fn fail(self, error: &dyn fmt::Display) {
-        if self.head.is_failure() {
-            return self.end();
-        }
-        self.permit.finish(Report::failure().because(error));
-    }
-
-    fn drop_midway(self) {
-        if self.head.is_failure() {
-            return self.end();
-        }
-        self.permit.end(Ending::Abandoned);
+        self.permit.is_some()
     }
 }
 
@@ -90,21 +65,26 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         // On the stack meanwhile: if the body unwinds, the permit's own drop knows that the call panicked.
-        let call = this.call.take();
+        let permit = this.permit.take();
         let polled = this.body.as_mut().poll_frame(cx);
-        let Some(mut call) = call else { return polled };
-        call.polled = true;
+        let Some(permit) = permit else { return polled };
+        *this.polled = true;
         match &polled {
-            Poll::Ready(None) => call.end(),
-            Poll::Ready(Some(Err(error))) => call.fail(error),
-            // Nobody asks a body for more that says it has none, or after its trailers.
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || this.body.is_end_stream() => call.end(),
             Poll::Ready(Some(Ok(frame))) => {
+                // Nobody asks a body for more that says it has none, or after its trailers.
+                if frame.is_trailers() || this.body.is_end_stream() {
+                    permit.finish(this.head.report());
+                    return polled;
+                }
                 let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-                call.left = call.left.map(|left| left.saturating_sub(bytes));
-                *this.call = Some(call);
+                *this.left = this.left.map(|left| left.saturating_sub(bytes));
+                *this.permit = Some(permit);
             }
-            Poll::Pending => *this.call = Some(call),
+            Poll::Ready(Some(Err(error))) if !this.head.is_failure() => {
+                permit.finish(Report::failure().because(error));
+            }
+            Poll::Ready(_) => permit.finish(this.head.report()),
+            Poll::Pending => *this.permit = Some(permit),
         }
         polled
     }
@@ -121,8 +101,14 @@ where
 #[pinned_drop]
 impl<B, P: Policy> PinnedDrop for Held<B, P> {
     fn drop(self: Pin<&mut Self>) {
-        if let Some(call) = self.project().call.take() {
-            if call.polled && call.left != Some(0) { call.drop_midway() } else { call.end() }
+        let this = self.project();
+        let Some(permit) = this.permit.take() else { return };
+        let midway = *this.polled && *this.left != Some(0);
+        if midway && !this.head.is_failure() {
+            // Whatever unwinds now, it is not the body.
+            permit.end(Ending::Abandoned);
+        } else {
+            permit.finish(this.head.report());
         }
     }
 }

@@ -90,11 +90,13 @@ impl Statuses {
     }
 
     /// What `status` is.
+    #[inline]
     pub const fn outcome(&self, status: StatusCode) -> Outcome {
         self.at(status.as_u16())
     }
 
     /// The judgement of `response`.
+    #[inline]
     pub fn judge<B>(&self, response: &Response<B>) -> Report<'static> {
         match self.outcome(response.status()) {
             Outcome::Failure => {
@@ -123,6 +125,7 @@ impl Statuses {
         self
     }
 
+    #[inline]
     const fn at(&self, status: u16) -> Outcome {
         let (word, shift) = Self::place(status);
         match (self.words[word] >> shift) & 0b11 {
@@ -132,6 +135,7 @@ impl Statuses {
         }
     }
 
+    #[inline]
     const fn place(status: u16) -> (usize, usize) {
         let index = (status - ALL.first) as usize;
         (index / Self::IN_A_WORD, index % Self::IN_A_WORD * 2)
@@ -166,12 +170,14 @@ impl Default for Statuses {
 }
 
 impl<B> Classify<Response<B>> for Statuses {
+    #[inline]
     fn classify<'a>(&self, response: &'a Response<B>) -> Report<'a> {
         self.judge(response)
     }
 }
 
 impl<B, E: fmt::Display> Classify<Result<Response<B>, E>> for Statuses {
+    #[inline]
     fn classify<'a>(&self, result: &'a Result<Response<B>, E>) -> Report<'a> {
         match result {
             Ok(response) => self.judge(response),

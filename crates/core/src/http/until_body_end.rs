@@ -35,6 +35,7 @@ where
 {
     type Output = Result<Response<Held<B, P>>, E>;
 
+    #[inline]
     fn conclude(self, permit: Permit<Shared<P>>, result: Result<Response<B>, E>) -> Self::Output {
         let report = self.0.classify(&result);
         let length = result.as_ref().map_or(Some(0), body_length);
@@ -48,6 +49,7 @@ where
 }
 
 /// How many bytes the body will have, where that is known. Nobody polls a body that will have none.
+#[inline]
 fn body_length<B: Body>(response: &Response<B>) -> Option<u64> {
     let status = response.status();
     let has_none = status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;

@@ -12,14 +12,19 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    pub(super) const SUCCESS: Self = Self { outcome: Outcome::Success, retry_after: None, because: None };
+
+    #[inline]
     pub(super) fn of(report: &Report<'_>) -> Self {
         Self { outcome: report.outcome(), retry_after: report.hint(), because: report.error().map(Text::of) }
     }
 
+    #[inline]
     pub(super) fn is_failure(&self) -> bool {
         self.outcome == Outcome::Failure
     }
 
+    #[inline]
     pub(super) fn report(&self) -> Report<'_> {
         let mut report = Report::from(self.outcome);
         if let Some(after) = self.retry_after {
