@@ -87,6 +87,7 @@ async fn database(app: &App) -> Check {
         Err(error) => (Status::Fail, error.to_string()),
     };
     Check::new("database", "responseTime", status)
+        .component_id(app.database.unguarded().engine())
         .component_type("datastore")
         .observed(took.as_secs_f64() * 1e3, "ms")
         .time(WallTime::now().to_system())

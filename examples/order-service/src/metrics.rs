@@ -11,6 +11,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use seawall_telemetry::Instances;
 
+use crate::database::Connections;
+
 /// OpenTelemetry's bounds for HTTP, and one more where the objective for `POST /orders` lies.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
@@ -21,6 +23,7 @@ pub(crate) struct Metrics {
     pub(crate) http: HttpFigures,
     pub(crate) orders: OrderFigures,
     pub(crate) payments: PaymentFigures,
+    pub(crate) sql: SqlFigures,
     /// The patterns, which count for themselves.
     pub(crate) patterns: Instances,
 }
@@ -32,9 +35,10 @@ impl Metrics {
         let http = HttpFigures::register(&mut registry);
         let orders = OrderFigures::register(&mut registry);
         let payments = PaymentFigures::register(&mut registry);
+        let sql = SqlFigures::register(&mut registry);
         let patterns = Instances::new();
         registry.register_collector(Box::new(patterns.clone()));
-        Self { registry, http, orders, payments, patterns }
+        Self { registry, http, orders, payments, sql, patterns }
     }
 
     /// Everything as OpenMetrics text.
@@ -180,5 +184,56 @@ impl PaymentFigures {
             Attempt::Refused => "refused",
         };
         self.attempts.get_or_create(&Ended { outcome }).inc();
+    }
+}
+
+/// How statements end, and the connections for them.
+#[derive(Clone, Debug)]
+pub(crate) struct SqlFigures {
+    durations: Family<Asked, Histogram, fn() -> Histogram>,
+    connections: Family<Pooled, Gauge>,
+    max: Family<System, Gauge>,
+}
+
+/// Which statements are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    db_system_name: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Pooled {
+    db_system_name: &'static str,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct System {
+    db_system_name: &'static str,
+}
+
+impl SqlFigures {
+    fn register(registry: &mut Registry) -> Self {
+        let durations: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(|| Histogram::new(SECONDS));
+        let figures = Self { durations, connections: Family::default(), max: Family::default() };
+        let help = "How long statements took, with the wait for a connection";
+        registry.register_with_unit("db_client_operation_duration", help, Unit::Seconds, figures.durations.clone());
+        let help = "Connections to the database";
+        registry.register("db_client_connection_count", help, figures.connections.clone());
+        registry.register("db_client_connection_max", "The most connections that there may be", figures.max.clone());
+        figures
+    }
+
+    pub(crate) fn note(&self, engine: &'static str, outcome: &'static str, took: Duration) {
+        self.durations.get_or_create(&Asked { db_system_name: engine, outcome }).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn set_connections(&self, engine: &'static str, connections: Connections) {
+        let Connections { idle, used, max } = connections;
+        for (state, number) in [("idle", idle), ("used", used)] {
+            self.connections.get_or_create(&Pooled { db_system_name: engine, state }).set(number.into());
+        }
+        self.max.get_or_create(&System { db_system_name: engine }).set(max.into());
     }
 }

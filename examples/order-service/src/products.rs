@@ -6,14 +6,12 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use serde::Serialize;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::database::Database;
+use crate::database::{Database, Row, Statement};
 use crate::http::{Problem, id_in_path};
 use crate::orders::{Amount, amount};
 
@@ -40,23 +38,17 @@ impl ProductStore {
     }
 
     async fn all(&self) -> Result<Vec<Product>, sqlx::Error> {
-        sqlx::query("SELECT id, name, price FROM products ORDER BY id")
-            .try_map(|row| product(&row))
-            .fetch_all(&self.database.readers)
-            .await
+        self.database.rows(Statement::new("SELECT id, name, price FROM products ORDER BY id"), product).await
     }
 
     async fn find(&self, id: &str) -> Result<Option<Product>, sqlx::Error> {
-        sqlx::query("SELECT id, name, price FROM products WHERE id = $1")
-            .bind(id)
-            .try_map(|row| product(&row))
-            .fetch_optional(&self.database.readers)
-            .await
+        let statement = Statement::new("SELECT id, name, price FROM products WHERE id = $1");
+        self.database.row(statement.bind(id), product).await
     }
 }
 
-fn product(row: &SqliteRow) -> Result<Product, sqlx::Error> {
-    Ok(Product { id: row.try_get("id")?, name: row.try_get("name")?, price: amount(row, "price")? })
+fn product(row: &Row<'_>) -> Result<Product, sqlx::Error> {
+    Ok(Product { id: row.text("id")?, name: row.text("name")?, price: amount(row, "price")? })
 }
 
 /// All routes to products.

@@ -32,6 +32,8 @@ async fn metrics(State(app): State<Arc<App>>) -> Result<([(HeaderName, &'static 
         // A scrape tells what it can, most of all while something is broken.
         Err(error) => tracing::warn!(%error, "pending payments cannot be counted"),
     }
+    let database = app.database.unguarded();
+    app.metrics.sql.set_connections(database.engine(), database.connections());
     let text = app.metrics.to_text().map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");
         Problem::internal()

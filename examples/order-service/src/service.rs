@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{self, App};
 use crate::breakers::{Breakers, DATABASE, DATABASE_WRITES, Dependency, Guard, Guarded, PAYMENT, Role};
-use crate::clock::timeout;
+use crate::clock::{WallTime, timeout};
 use crate::config::{self, InvalidConfig, Settings};
 use crate::database::{DataFolder, Database};
 use crate::http::{Connections, Edge, Listener};
@@ -38,7 +38,7 @@ pub struct Service {
     connections: [Connections; 2],
     redrive: JoinSet<()>,
     settings: Settings,
-    _folder: DataFolder,
+    _folder: Option<DataFolder>,
 }
 
 /// Why the service cannot start.
@@ -48,8 +48,8 @@ pub enum StartError {
     Config(InvalidConfig),
     /// The data folder cannot be used.
     Data(PathBuf, io::Error),
-    /// The database cannot be opened.
-    Database(PathBuf, sqlx::Error),
+    /// The database, which is where the text says, cannot be used.
+    Database(String, sqlx::Error),
     /// A port cannot be had.
     Bind(SocketAddr, io::Error),
     /// The service's own payment provider cannot be started.
@@ -67,14 +67,11 @@ impl Service {
         let public = bind(SocketAddr::new(server.address, server.port)).await?;
         let admin = bind(SocketAddr::new(server.admin_address, server.admin_port)).await?;
 
-        let path = &settings.data.folder;
-        let folder = DataFolder::take(path).map_err(|error| StartError::Data(path.clone(), error))?;
-        let opened = Database::open(&folder).await;
-        let database = opened.map_err(|error| StartError::Database(path.clone(), error))?;
-
         let clock = Clock::system();
-        let app = Arc::new(assemble(&settings, database, clock.clone()).await?);
-        let redrive = redrive(&app, &settings).await.map_err(|error| StartError::Database(path.clone(), error))?;
+        let metrics = Metrics::new();
+        let (database, folder) = open_database(&settings, &clock, &metrics).await?;
+        let app = Arc::new(assemble(&settings, database, metrics, clock.clone()).await?);
+        let redrive = redrive(&app, &settings);
 
         let edge = Arc::new(Edge::new(clock.clone(), app.metrics.http.clone()));
         let (public_address, admin_address) = (public.address(), admin.address());
@@ -85,6 +82,7 @@ impl Service {
         tracing::info!(
             public = %public_address,
             admin = %admin_address,
+            database = app.database.unguarded().engine(),
             provider = app.provider.as_ref().map(|provider| provider.url()),
             "listening"
         );
@@ -139,7 +137,27 @@ async fn bind(address: SocketAddr) -> Result<Listener, StartError> {
     Listener::bind(address.ip(), address.port()).await.map_err(|error| StartError::Bind(address, error))
 }
 
-async fn assemble(settings: &Settings, database: Database, clock: Clock) -> Result<App, StartError> {
+/// PostgreSQL, if the settings say where it is, or SQLite in the data folder, which is then this service's own.
+async fn open_database(
+    settings: &Settings,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Result<(Database, Option<DataFolder>), StartError> {
+    let (config, clock, figures) = (&settings.database, clock.clone(), metrics.sql.clone());
+    if let Some(url) = &config.url {
+        let connected = Database::remote(url, config, clock, figures).await;
+        return connected
+            .map(|database| (database, None))
+            .map_err(|error| StartError::Database(format!("at {url}"), error));
+    }
+    let path = &settings.data.folder;
+    let folder = DataFolder::take(path).map_err(|error| StartError::Data(path.clone(), error))?;
+    let opened = Database::embedded(&folder, config, clock, figures).await;
+    let database = opened.map_err(|error| StartError::Database(format!("in {}", path.display()), error))?;
+    Ok((database, Some(folder)))
+}
+
+async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clock: Clock) -> Result<App, StartError> {
     let config = &settings.payment;
     let provider = match &config.url {
         Some(_) => None,
@@ -148,7 +166,6 @@ async fn assemble(settings: &Settings, database: Database, clock: Clock) -> Resu
     let url = config.url.as_deref().or(provider.as_deref().map(Provider::url)).unwrap_or_default();
     let client = Client::new(url).map_err(|error| StartError::Provider(io::Error::other(error)))?;
 
-    let metrics = Metrics::new();
     let mut breakers = Breakers::default();
     let mut breaker = |role: Role, config: &BreakerConfig| {
         let made = breakers.make(role, config.clone(), &clock);
@@ -180,12 +197,8 @@ async fn assemble(settings: &Settings, database: Database, clock: Clock) -> Resu
     })
 }
 
-/// Takes over what an earlier process left pending.
-async fn redrive(app: &App, settings: &Settings) -> Result<JoinSet<()>, sqlx::Error> {
-    let left = app.orders.unguarded().make_all_due().await?;
-    if left > 0 {
-        tracing::info!(orders = left, "payments left pending are tried again");
-    }
+/// Has pending payments tried again, first of all those that an earlier process left.
+fn redrive(app: &App, settings: &Settings) -> JoinSet<()> {
     let config::Redrive { interval, max_backoff } = settings.payment.redrive;
     let redrive = Redrive {
         orders: app.orders.clone(),
@@ -199,9 +212,28 @@ async fn redrive(app: &App, settings: &Settings) -> Result<JoinSet<()>, sqlx::Er
             .expect("the settings are checked: no backoff is shorter than the interval")
             .jitter(Jitter::Equal),
     };
+    let (database, started) = (app.database.unguarded().clone(), WallTime::now());
     let mut tasks = JoinSet::new();
-    tasks.spawn(redrive.run());
-    Ok(tasks)
+    tasks.spawn(async move {
+        take_over(&redrive, &database, started).await;
+        redrive.run().await;
+    });
+    tasks
+}
+
+/// What an earlier process planned means nothing after a start. Tries until it succeeds: the database may be away.
+async fn take_over(redrive: &Redrive, database: &Database, started: WallTime) {
+    while !redrive.drain.has_begun() {
+        if database.is_ready() {
+            match redrive.orders.write(|orders| orders.make_due(started)).await {
+                Ok(0) => return,
+                Ok(orders) => return tracing::info!(orders, "payments left pending are tried again"),
+                Err(error) => tracing::warn!(%error, "payments left pending cannot be taken over"),
+            }
+        }
+        // Whichever comes first; the loop's condition tells which it was.
+        let _ = timeout(&redrive.clock, redrive.interval, redrive.drain.begun()).await;
+    }
 }
 
 impl fmt::Display for StartError {
@@ -209,9 +241,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Data(folder, error) => write!(f, "the data folder {} cannot be used: {error}", folder.display()),
-            Self::Database(folder, error) => {
-                write!(f, "the database in {} cannot be opened: {error}", folder.display())
-            }
+            Self::Database(place, error) => write!(f, "the database {place} cannot be used: {error}"),
             Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
                 write!(f, "port {} is in use; another can be given with --port or --admin-port", address.port())
             }

@@ -78,7 +78,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// One line even where a key or a value has line breaks: what cannot be seen is written as its escape.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().fold(String::new(), |mut line, letter| {
         if letter.is_control() {
             line.extend(letter.escape_default());

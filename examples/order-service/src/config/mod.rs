@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::breakers::Preset;
 use crate::payment::Behaviour;
 
+pub use crate::database::DatabaseUrl;
 pub use cli::Cli;
 pub use rules::InvalidConfig;
 
@@ -61,10 +62,23 @@ pub struct Data {
     pub folder: PathBuf,
 }
 
-/// How the database is asked.
+/// Which database it is, and how it is asked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
+    /// Where PostgreSQL is; without it SQLite keeps everything in `data.folder`.
+    pub url: Option<DatabaseUrl>,
+    /// At most so many connections. SQLite has one more, which writes.
+    pub max_connections: u32,
+    /// How long a statement waits for a connection.
+    #[serde(with = "humantime_serde")]
+    pub acquire_timeout: Duration,
+    /// How long it waits for a lock.
+    #[serde(with = "humantime_serde")]
+    pub lock_timeout: Duration,
+    /// How long PostgreSQL works on it.
+    #[serde(with = "humantime_serde")]
+    pub statement_timeout: Duration,
     /// How long a call may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
@@ -174,7 +188,15 @@ impl Default for Data {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { timeout: Preset::Database.timeout(), breaker: Preset::Database.breaker().name("database") }
+        Self {
+            url: None,
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(3),
+            lock_timeout: Duration::from_secs(3),
+            statement_timeout: Duration::from_secs(5),
+            timeout: Preset::Database.timeout(),
+            breaker: Preset::Database.breaker().name("database"),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use seawall_core::ConfigError;
 
 use super::Settings;
 use crate::breakers::named;
+use crate::database::{DatabaseUrl, redacted};
 use crate::payment::{Behaviour, Client};
 
 /// A setting that cannot be used.
@@ -24,19 +25,26 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
 const BODY_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(5);
+const CONNECTIONS: RangeInclusive<u32> = 1..=1000;
+const DATABASE_WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_mins(5);
 const CALL_TIMEOUT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_mins(5);
 const PATIENCE: RangeInclusive<Duration> = MILLISECOND..=MINUTE;
 const REDRIVE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
 const SHUTDOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
 
 /// Every key outside the breakers, which have their own rules, and what it may be.
-const VALID: [(&str, &str); 17] = [
+const VALID: [(&str, &str); 22] = [
     ("server.address", "an IP address, such as 0.0.0.0"),
     ("server.port", "a whole number from 0 to 65535"),
     ("server.admin_address", "a loopback address, such as 127.0.0.1"),
     ("server.admin_port", "a whole number from 0 to 65535"),
     ("server.body_timeout", "a duration from 100ms to 5m"),
     ("data.folder", "a path that is not empty"),
+    ("database.url", DatabaseUrl::RULE),
+    ("database.max_connections", "a whole number from 1 to 1000"),
+    ("database.acquire_timeout", "a duration from 10ms to 5m"),
+    ("database.lock_timeout", "a duration from 10ms to 5m"),
+    ("database.statement_timeout", "a duration from 10ms to 5m"),
     ("database.timeout", "a duration from 1ms to 5m"),
     ("log.format", "text or json"),
     ("log.level", "error, warn, info, debug or trace"),
@@ -56,8 +64,9 @@ pub(super) fn valid(key: &str) -> Option<&'static str> {
 }
 
 impl InvalidConfig {
-    pub(super) fn new(key: impl Into<String>, value: impl Into<String>, valid: impl Into<String>) -> Self {
-        Self { key: key.into(), value: value.into(), valid: valid.into() }
+    /// Nothing in it is a password, wherever in `value` somebody has written one.
+    pub(super) fn new(key: impl Into<String>, value: impl AsRef<str>, valid: impl Into<String>) -> Self {
+        Self { key: key.into(), value: redacted(value.as_ref()), valid: valid.into() }
     }
 
     /// What the breaker itself finds wrong with the settings in `section`.
@@ -90,12 +99,22 @@ impl Settings {
         if self.data.folder.as_os_str().is_empty() {
             return Err(InvalidConfig::of("data.folder", ""));
         }
+        let database = &self.database;
+        if let Some(url) = &database.url {
+            check_database_url("database.url", url)?;
+        }
+        if !CONNECTIONS.contains(&database.max_connections) {
+            return Err(InvalidConfig::of("database.max_connections", database.max_connections));
+        }
         let payment = &self.payment;
         let redrive = &payment.redrive;
         let longest = redrive.interval..=*REDRIVE.end();
         for (key, value, range) in [
             ("server.body_timeout", self.server.body_timeout, &BODY_TIMEOUT),
-            ("database.timeout", self.database.timeout, &CALL_TIMEOUT),
+            ("database.acquire_timeout", database.acquire_timeout, &DATABASE_WAIT),
+            ("database.lock_timeout", database.lock_timeout, &DATABASE_WAIT),
+            ("database.statement_timeout", database.statement_timeout, &DATABASE_WAIT),
+            ("database.timeout", database.timeout, &CALL_TIMEOUT),
             ("payment.timeout", payment.timeout, &CALL_TIMEOUT),
             ("payment.patience", payment.patience, &PATIENCE),
             ("payment.redrive.interval", redrive.interval, &REDRIVE),
@@ -109,13 +128,18 @@ impl Settings {
         }
         check_url(payment.url.as_deref())?;
         check_provider(&payment.provider)?;
-        check_breaker("database", &self.database.breaker)?;
+        check_breaker("database", &database.breaker)?;
         check_breaker("payment", &payment.breaker)
     }
 }
 
 fn check_breaker(section: &'static str, config: &BreakerConfig) -> Result<(), InvalidConfig> {
     named(config.clone(), section).map(drop).map_err(|error| InvalidConfig::of_breaker(section, &error))
+}
+
+/// Whether `url`, which was given as `name`, says which database.
+pub(super) fn check_database_url(name: &str, url: &DatabaseUrl) -> Result<(), InvalidConfig> {
+    url.options().map(drop).map_err(|valid| InvalidConfig::new(name, url.to_string(), valid))
 }
 
 fn check_url(url: Option<&str>) -> Result<(), InvalidConfig> {

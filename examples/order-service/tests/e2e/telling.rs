@@ -132,6 +132,9 @@ async fn metrics_are_openmetrics_and_count_what_happened(engine: Engine) {
     assert_eq!(figures.count("orders_accepted_total"), 1);
     assert_eq!(figures.count(r#"orders_paid_total{by="request"}"#), 1);
     assert_eq!(figures.count(r#"seawall_circuit_breaker_calls_total{name="payment",outcome="success"}"#), 1);
+    let system = format!(r#"db_system_name="{}""#, engine.name());
+    assert!(figures.count(&format!(r#"db_client_operation_duration_seconds_count{{{system},outcome="ok"}}"#)) > 0);
+    assert!(figures.count(&format!("db_client_connection_max{{{system}}}")) >= 10);
     for family in
         ["seawall_circuit_breaker_state", "seawall_circuit_breaker_refused", "seawall_circuit_breaker_transitions"]
     {
@@ -183,6 +186,7 @@ async fn a_healthy_service_says_so(engine: Engine) {
     ] {
         assert_eq!(checks[check][0]["status"], "pass", "{check} in {checks}");
     }
+    assert_eq!(checks["database:responseTime"][0]["componentId"], engine.name());
     assert_eq!(shop.public.get("/livez").await.json().get("checks"), None, "liveness asks nobody");
     shop.close().await;
 }

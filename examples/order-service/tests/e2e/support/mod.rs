@@ -1,5 +1,6 @@
 //! What the tests share: a shop to order from, ways to speak HTTP, and patience.
 
+mod cluster;
 #[macro_use]
 mod engine;
 mod http;

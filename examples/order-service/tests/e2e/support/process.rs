@@ -22,7 +22,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts one on free ports that keeps its orders in `storage`, and waits until it listens.
     pub(crate) fn start(storage: &Storage, arguments: &[&str]) -> Self {
-        let mut program = Command::new(PROGRAM);
+        let mut program = program();
         storage.pass_to(&mut program);
         let mut child = program
             .args(["--port", "0", "--admin-port", "0", "--log", "json"])
@@ -77,14 +77,21 @@ impl Drop for Process {
 
 /// Runs the program, which is expected to end by itself.
 pub(crate) fn run_to_end(arguments: &[&str]) -> Output {
-    output(Command::new(PROGRAM).args(arguments))
+    output(program().args(arguments))
 }
 
 /// The same, with its orders in `storage`.
 pub(crate) fn run_to_end_on(storage: &Storage, arguments: &[&str]) -> Output {
-    let mut program = Command::new(PROGRAM);
+    let mut program = program();
     storage.pass_to(&mut program);
     output(program.args(arguments))
+}
+
+/// The program, in an environment that names no database.
+fn program() -> Command {
+    let mut program = Command::new(PROGRAM);
+    program.env_remove("DATABASE_URL");
+    program
 }
 
 fn output(program: &mut Command) -> Output {

@@ -1,35 +1,24 @@
-//! The embedded database: one SQLite file in the data folder.
+//! The embedded engine: one SQLite file in the data folder.
 
-use std::borrow::Cow;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use sqlx::SqlSafeStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 
-use crate::http::Problem;
+use super::{Connections, Statement, migrations};
+use crate::config;
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
-    (1, "orders", include_str!("../migrations/0001_orders.sql")),
-    (2, "products", include_str!("../migrations/0002_products.sql")),
-];
-
-/// How long a statement waits for its turn: a caller is better served by an error than by a longer wait.
-const MAX_WAIT: Duration = Duration::from_secs(5);
-
-const READERS: u32 = 4;
-
-/// Connections to the database.
+/// Connections to the file.
 ///
 /// SQLite has one writer at a time. One connection for all writes lets them queue fairly here instead of polling for the
 /// file's lock; readers see the last committed state meanwhile.
 #[derive(Clone, Debug)]
-pub(crate) struct Database {
-    pub(crate) writer: SqlitePool,
-    pub(crate) readers: SqlitePool,
+pub(crate) struct Sqlite {
+    pub(super) writer: SqlitePool,
+    readers: SqlitePool,
 }
 
 /// Keeps a second process out of the data folder, until dropped or the process ends in whichever way.
@@ -52,58 +41,59 @@ impl DataFolder {
     }
 }
 
-impl Database {
+impl Sqlite {
     /// Opens the file in `folder`, made where it is missing, and brings its schema up to date.
-    pub(crate) async fn open(folder: &DataFolder) -> Result<Self, sqlx::Error> {
+    pub(super) async fn open(folder: &DataFolder, settings: &config::Database) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new()
             .filename(folder.path.join("orders.sqlite"))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // An accepted order survives the loss of power: each commit reaches the disk before it is answered.
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(MAX_WAIT)
+            .busy_timeout(settings.lock_timeout)
             .foreign_keys(true);
-        let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(MAX_WAIT);
+        let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(settings.acquire_timeout);
         let writer = pool(1).connect_with(options.clone()).await?;
-        migrations().run(&writer).await?;
-        let readers = pool(READERS).connect_with(options.read_only(true)).await?;
+        migrations::sqlite().run(&writer).await?;
+        let readers = pool(settings.max_connections).connect_with(options.read_only(true)).await?;
         Ok(Self { writer, readers })
     }
 
-    /// Whether a statement can be run now.
-    pub(crate) async fn ping(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("SELECT 1").execute(&self.readers).await.map(drop)
+    pub(super) async fn change(&self, statement: &Statement<'_>) -> Result<u64, sqlx::Error> {
+        Ok(statement.to_query().execute(&self.writer).await?.rows_affected())
     }
 
-    /// Waits for running statements and closes the file, so that nothing is left to be recovered.
-    pub(crate) async fn close(&self) {
+    pub(super) async fn rows(&self, statement: &Statement<'_>) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        statement.to_query().fetch_all(&self.readers).await
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let pools = [&self.writer, &self.readers];
+        let idle = pools.iter().map(|pool| u32::try_from(pool.num_idle()).unwrap_or(u32::MAX)).sum();
+        let all: u32 = pools.iter().map(|pool| pool.size()).sum();
+        let max = pools.iter().map(|pool| pool.options().get_max_connections()).sum();
+        Connections { idle, used: all.saturating_sub(idle), max }
+    }
+
+    /// So that nothing is left to be recovered.
+    pub(super) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 }
 
-/// What a caller is told when the database fails; the log has the reason.
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Self {
-        tracing::error!(%error, "the database failed");
-        Self::unavailable("the database cannot be used now; trying again is safe")
-    }
-}
-
-fn migrations() -> Migrator {
-    let migrations = MIGRATIONS.map(|(version, name, sql)| {
-        let sql = sql.into_sql_str();
-        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql, false)
-    });
-    Migrator::with_migrations(migrations.into())
-}
-
 #[cfg(test)]
 mod tests {
-    use sqlx::sqlite::SqlitePool;
     use tempfile::TempDir;
 
     use super::*;
+
+    async fn open() -> (TempDir, Sqlite) {
+        let temporary = TempDir::new().expect("a temporary folder");
+        let folder = DataFolder::take(temporary.path()).expect("a free folder");
+        let database = Sqlite::open(&folder, &config::Database::default()).await.expect("a new database");
+        (temporary, database)
+    }
 
     async fn pragma(pool: &SqlitePool, name: &'static str) -> String {
         sqlx::query_scalar(name).fetch_one(pool).await.expect("a pragma has a value")
@@ -111,9 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_commit_is_on_the_disk() {
-        let folder = TempDir::new().expect("a temporary folder");
-        let folder = DataFolder::take(folder.path()).expect("a free folder");
-        let database = Database::open(&folder).await.expect("a new database");
+        let (_folder, database) = open().await;
         assert_eq!(pragma(&database.writer, "PRAGMA journal_mode").await, "wal");
         let full = pragma(&database.writer, "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await;
         assert_eq!(full, "2", "2 is FULL");
@@ -122,10 +110,8 @@ mod tests {
 
     #[tokio::test]
     async fn readers_cannot_write() {
-        let folder = TempDir::new().expect("a temporary folder");
-        let folder = DataFolder::take(folder.path()).expect("a free folder");
-        let database = Database::open(&folder).await.expect("a new database");
-        let written = sqlx::query("DELETE FROM products").execute(&database.readers).await;
+        let (_folder, database) = open().await;
+        let written = database.rows(&Statement::new("DELETE FROM products")).await;
         assert!(written.is_err_and(|error| error.to_string().contains("readonly")));
         database.close().await;
     }

@@ -1,0 +1,132 @@
+//! The engine that is elsewhere: PostgreSQL, which may be away, slow, or stuck.
+
+mod lease;
+mod schema;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_core::time::Clock;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use tokio::task::JoinSet;
+
+use self::lease::Lease;
+use self::schema::Schema;
+use super::error::{not_ready, timed_out};
+use super::{Connections, DatabaseUrl, Statement};
+use crate::clock::timeout;
+use crate::config;
+
+/// How much longer than the server's own limit the service waits for the server to say that the limit is reached.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Connections to the server, made when they are needed.
+///
+/// Whatever state the server is in, a statement ends within `acquire_timeout + statement_timeout + GRACE`: the server
+/// itself ends what takes too long, and one that says nothing any more is not waited for. A server that is restarted
+/// within `acquire_timeout` is noticed by nobody who has not sent a statement yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Postgres {
+    pool: PgPool,
+    /// Host and port, for people.
+    server: Arc<str>,
+    schema: Arc<Schema>,
+    clock: Clock,
+    acquire_timeout: Duration,
+    limit: Duration,
+    /// Brings the schema up to date when the server is there; ends with the last clone.
+    _preparing: Arc<JoinSet<()>>,
+}
+
+impl Postgres {
+    /// Connects to the server at `url` and brings its schema up to date; in the background, as soon as that is possible,
+    /// if the server is not there or does not answer.
+    ///
+    /// # Errors
+    /// When the server answers that it will not have this service, as for a wrong password, or has a schema that this
+    /// service does not know.
+    pub(super) async fn open(
+        url: &DatabaseUrl,
+        settings: &config::Database,
+        clock: Clock,
+    ) -> Result<Self, sqlx::Error> {
+        let options = url.options().map_err(|valid| sqlx::Error::InvalidArgument(format!("must be {valid}")))?;
+        let server = Arc::from(format!("{}:{}", options.get_host(), options.get_port()));
+        let (schema, preparing) = Schema::prepare(options.clone(), settings.acquire_timeout, clock.clone()).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(settings.acquire_timeout)
+            .connect_lazy_with(limited(options, settings.statement_timeout, settings.lock_timeout));
+        Ok(Self {
+            pool,
+            server,
+            schema,
+            clock,
+            acquire_timeout: settings.acquire_timeout,
+            limit: settings.statement_timeout + GRACE,
+            _preparing: Arc::new(preparing),
+        })
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.schema.obstacle().is_none()
+    }
+
+    pub(super) async fn change(&self, statement: &Statement<'_>) -> Result<u64, sqlx::Error> {
+        let mut connection = self.lease().await?;
+        let executed = statement.to_query().execute(connection.get());
+        Ok(self.within_limit(executed).await?.rows_affected())
+    }
+
+    pub(super) async fn rows(&self, statement: &Statement<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut connection = self.lease().await?;
+        let fetched = statement.to_query().fetch_all(connection.get());
+        self.within_limit(fetched).await
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        let max = self.pool.options().get_max_connections();
+        Connections { idle, used: self.pool.size().saturating_sub(idle), max }
+    }
+
+    pub(super) async fn close(&self) {
+        if timeout(&self.clock, self.limit, self.pool.close()).await.is_err() {
+            tracing::warn!(server = &*self.server, "connections were cut off: the database does not answer");
+        }
+    }
+
+    async fn lease(&self) -> Result<Lease, sqlx::Error> {
+        if let Some(obstacle) = self.schema.obstacle() {
+            return Err(not_ready(obstacle));
+        }
+        match self.pool.acquire().await {
+            Ok(connection) => Ok(Lease::new(connection, self.clock.clone(), self.acquire_timeout)),
+            Err(sqlx::Error::PoolTimedOut) => {
+                let waited = humantime::format_duration(self.acquire_timeout);
+                Err(timed_out(format!("no connection to {} within {waited}", self.server)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn within_limit<T>(&self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+        match timeout(&self.clock, self.limit, answer).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => {
+                let waited = humantime::format_duration(self.limit);
+                Err(timed_out(format!("no answer from {} within {waited}", self.server)))
+            }
+        }
+    }
+}
+
+/// Has the server itself end a statement that runs, or waits for a lock, for too long.
+fn limited(options: PgConnectOptions, statement: Duration, lock: Duration) -> PgConnectOptions {
+    options.options([
+        ("statement_timeout", statement.as_millis().to_string()),
+        ("lock_timeout", lock.as_millis().to_string()),
+        // Notices tell about statements, which are the service's own.
+        ("client_min_messages", "warning".to_owned()),
+    ])
+}

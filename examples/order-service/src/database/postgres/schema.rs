@@ -1,0 +1,118 @@
+//! The tables, which the service makes itself as soon as the server lets it.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use seawall_core::time::Clock;
+use seawall_core::{Backoff, Jitter};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use tokio::task::JoinSet;
+
+use super::limited;
+use crate::clock::timeout;
+use crate::database::error::{is_refusal, timed_out};
+use crate::database::migrations;
+
+/// How long a step of a migration may take; a busy table takes longer to change than to read.
+const STEP_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long a step waits for a lock, such as for another service that migrates.
+const LOCK_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long all steps may take.
+const MIGRATION_LIMIT: Duration = Duration::from_mins(5);
+
+/// The first and the longest wait between two attempts to reach the server.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// Whether the server has the schema that this service knows.
+#[derive(Debug, Default)]
+pub(super) struct Schema {
+    ready: OnceLock<()>,
+    /// Why it is not ready.
+    obstacle: Mutex<String>,
+}
+
+impl Schema {
+    /// Brings the schema up to date, or leaves a task that does when the server can be reached.
+    pub(super) async fn prepare(
+        options: PgConnectOptions,
+        connect_timeout: Duration,
+        clock: Clock,
+    ) -> Result<(Arc<Self>, JoinSet<()>), sqlx::Error> {
+        let schema = Arc::new(Self::default());
+        let mut tasks = JoinSet::new();
+        let preparation = Preparation {
+            options: limited(options, STEP_LIMIT, LOCK_LIMIT),
+            connect_timeout,
+            clock,
+            schema: schema.clone(),
+        };
+        match preparation.attempt().await {
+            Ok(()) => {}
+            Err(error) if is_refusal(&error) => return Err(error),
+            Err(error) => {
+                preparation.note(&error);
+                tasks.spawn(preparation.retry());
+            }
+        }
+        Ok((schema, tasks))
+    }
+
+    /// Why no statement can be run yet; `None` from the moment on when they can.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        self.ready.get().is_none().then(|| self.obstacle.lock().clone())
+    }
+}
+
+/// What it takes to bring the schema up to date.
+struct Preparation {
+    options: PgConnectOptions,
+    connect_timeout: Duration,
+    clock: Clock,
+    schema: Arc<Schema>,
+}
+
+impl Preparation {
+    /// Tries until it succeeds. What the server refuses now, somebody may put right there.
+    async fn retry(self) {
+        let (shortest, longest) = PAUSES;
+        let backoff = Backoff::exponential(shortest, 2.0, longest)
+            .expect("the shortest pause is not longer than the longest")
+            .jitter(Jitter::Equal);
+        for attempt in 0.. {
+            self.clock.sleep(backoff.delay(attempt, fastrand::u64(..))).await;
+            match self.attempt().await {
+                Ok(()) => return tracing::info!("the database is ready"),
+                Err(error) => self.note(&error),
+            }
+        }
+    }
+
+    fn note(&self, error: &sqlx::Error) {
+        tracing::warn!(%error, "the database is not ready; trying again");
+        *self.schema.obstacle.lock() = error.to_string();
+    }
+
+    async fn attempt(&self) -> Result<(), sqlx::Error> {
+        // A pool keeps to itself why it cannot connect, so the first connection is made without one.
+        let connection = self.within(self.connect_timeout, PgConnection::connect_with(&self.options)).await??;
+        // Here and below: how a connection that did its duty ends is of no interest.
+        let _ = self.within(self.connect_timeout, connection.close()).await;
+
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(self.connect_timeout);
+        let pool = pool.connect_lazy_with(self.options.clone());
+        self.within(MIGRATION_LIMIT, migrations::postgres().run(&pool)).await??;
+        let _ = self.within(self.connect_timeout, pool.close()).await;
+        self.schema.ready.get_or_init(|| ());
+        Ok(())
+    }
+
+    async fn within<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, sqlx::Error> {
+        timeout(&self.clock, limit, future)
+            .await
+            .map_err(|_elapsed| timed_out(format!("no answer within {}", humantime::format_duration(limit))))
+    }
+}
