@@ -34,14 +34,25 @@ pub(crate) enum Phase {
         until: Nanos,
         cause: Cause,
     },
-    /// Since when there is a probe to wait for, or whoever asked for this state by hand.
     HalfOpen {
+        /// Since when there is a probe to wait for, or whoever asked for this state by hand; in a stage, since when a call is
+        /// out and none has ended.
         awaited_since: Option<Nanos>,
         cause: Cause,
+        /// None while the probes decide.
+        stage: Option<Stage>,
     },
     Disabled,
     ForcedOpen,
     MetricsOnly,
+}
+
+/// One of a recovery's stages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stage {
+    pub(crate) place: usize,
+    /// Until when it lasts at least.
+    pub(crate) until: Nanos,
 }
 
 /// Leave for one call.
@@ -80,6 +91,7 @@ pub(crate) struct Told {
     pub(crate) cause: Cause,
     pub(crate) figures: Figures,
     pub(crate) at: Nanos,
+    pub(crate) share: Option<f64>,
 }
 
 /// All that can be seen of a breaker.
@@ -95,6 +107,7 @@ pub(crate) struct Seen {
     pub(crate) slow_rate: Option<f64>,
     pub(crate) consecutive_failures: u64,
     pub(crate) probes_left: Option<u64>,
+    pub(crate) share: Option<f64>,
     pub(crate) opened_before: u32,
     pub(crate) refused_in_state: u64,
     pub(crate) total: Totals,

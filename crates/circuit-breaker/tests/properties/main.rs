@@ -3,106 +3,26 @@
 mod facts;
 mod model;
 mod plan;
+mod step;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
+use proptest::test_runner::{FileFailurePersistence, TestRunner};
 use seawall_circuit_breaker::{Breaker, CircuitBreaker, Event, Figures, Snapshot};
 use seawall_core::time::{Clock, ManualTime, Timestamp};
 use seawall_core::{Ending, Permit, Report};
 
 use facts::{End, Seen, Told, Totals};
-use model::{Model, nanos};
-use plan::{Kept, Plan, kept, plan};
+use model::Model;
+use plan::{Plan, nanos, plan};
+use step::{Hand, Step, step};
 
-/// What a schedule is made of.
-#[derive(Clone, Debug)]
-enum Step {
-    Admit,
-    /// One of the running calls ends.
-    End(prop::sample::Index, End),
-    /// A whole call.
-    Call(Duration, End),
-    /// So many successes, one after the other.
-    Succeed(u8),
-    Advance(Duration),
-    /// To when something changes by itself, or to the last moment before.
-    AdvanceToEdge {
-        just_before: bool,
-    },
-    TurnBack(Duration),
-    Record(End, Duration),
-    Hand(Hand),
-    /// Straight into half-open, where so many calls ask.
-    Probe(u8),
-    /// With parts of the old configuration kept.
-    Reconfigure(Box<Plan>, Kept),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Hand {
-    Trip,
-    Isolate(Duration),
-    HalfOpen,
-    ForceOpen,
-    ForceClosed,
-    Disable,
-    MetricsOnly,
-    Reset,
-}
-
-fn time() -> impl Strategy<Value = Duration> {
-    // Whole milliseconds meet the configurations' limits exactly; a nanosecond more or less misses them.
-    let off = |(millis, by): (u64, i64)| Duration::from_nanos((millis * 1_000_000).saturating_add_signed(by));
-    (0_u64..=12, -1_i64..=1).prop_map(off)
-}
-
-fn end() -> impl Strategy<Value = End> {
-    prop_oneof![
-        5 => Just(End::Success),
-        5 => Just(End::Failure(None)),
-        1 => time().prop_map(|hint| End::Failure(Some(hint))),
-        1 => Just(End::Ignored),
-        1 => Just(End::Cancel),
-        2 => Just(End::Drop),
-        1 => Just(End::Panic),
-    ]
-}
-
-fn finished() -> impl Strategy<Value = End> {
-    prop_oneof![3 => Just(End::Success), 3 => Just(End::Failure(None)), 1 => Just(End::Ignored)]
-}
-
-fn hand() -> impl Strategy<Value = Hand> {
-    prop_oneof![
-        2 => Just(Hand::Trip),
-        1 => time().prop_map(Hand::Isolate),
-        3 => Just(Hand::HalfOpen),
-        1 => Just(Hand::ForceOpen),
-        2 => Just(Hand::ForceClosed),
-        1 => Just(Hand::Disable),
-        2 => Just(Hand::MetricsOnly),
-        2 => Just(Hand::Reset),
-    ]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        8 => Just(Step::Admit),
-        8 => (any::<prop::sample::Index>(), end()).prop_map(|(which, end)| Step::End(which, end)),
-        12 => (time(), end()).prop_map(|(took, end)| Step::Call(took, end)),
-        3 => (1_u8..=70).prop_map(Step::Succeed),
-        5 => time().prop_map(Step::Advance),
-        5 => any::<bool>().prop_map(|just_before| Step::AdvanceToEdge { just_before }),
-        1 => time().prop_map(Step::TurnBack),
-        2 => (finished(), time()).prop_map(|(end, took)| Step::Record(end, took)),
-        2 => hand().prop_map(Step::Hand),
-        2 => (0_u8..=4).prop_map(Step::Probe),
-        3 => (plan(), kept()).prop_map(|(plan, kept)| Step::Reconfigure(Box::new(plan), kept)),
-    ]
-}
+/// How many calls the probes are at most, or a stage takes.
+const MOST_CALLS: usize = 6;
 
 /// The breaker and its model, side by side.
 struct Pair<'a> {
@@ -121,6 +41,7 @@ impl Pair<'_> {
             Step::Admit => self.admit()?,
             Step::End(which, end) if !self.permits.is_empty() => self.end(which.index(self.permits.len()), end),
             Step::End(..) => {}
+            Step::EndAll(end) => (0..self.permits.len()).for_each(|_| self.end(0, end)),
             Step::Call(took, end) => {
                 let running = self.permits.len();
                 self.admit()?;
@@ -157,6 +78,21 @@ impl Pair<'_> {
                 self.by_hand(Hand::HalfOpen)?;
                 (0..asking).try_for_each(|_| self.admit())?;
             }
+            Step::Recover { stage, asking, end } => {
+                self.by_hand(Hand::Trip)?;
+                self.by_hand(Hand::HalfOpen)?;
+                for _ in 0..=stage {
+                    for _ in 0..MOST_CALLS {
+                        self.step(Step::Record(End::Success, Duration::ZERO))?;
+                    }
+                    self.step(Step::AdvanceToEdge { just_before: false })?;
+                }
+                self.step(Step::Ask(asking))?;
+                if let Some(end) = end {
+                    self.step(Step::EndAll(end))?;
+                }
+            }
+            Step::Ask(asking) => (0..asking).try_for_each(|_| self.admit())?,
             Step::Reconfigure(plan, kept) => self.reconfigure(plan.keeping(self.model.plan(), kept))?,
         }
         Ok(())
@@ -236,9 +172,9 @@ fn report(end: End) -> Option<Report<'static>> {
 
 fn observer(told: Arc<Mutex<Vec<Told>>>) -> impl Fn(&Event) + Send + Sync {
     move |event| {
-        let Event { from, to, cause, .. } = *event;
+        let Event { from, to, cause, share, .. } = *event;
         let at = event.at.as_nanos();
-        told.lock().expect("no panic").push(Told { from, to, cause, figures: figures(&event.figures), at });
+        told.lock().expect("no panic").push(Told { from, to, cause, figures: figures(&event.figures), at, share });
     }
 }
 
@@ -259,6 +195,7 @@ fn seen(snapshot: &Snapshot) -> Seen {
         slow_rate: snapshot.slow_rate,
         consecutive_failures: snapshot.consecutive_failures,
         probes_left: snapshot.probes_left,
+        share: snapshot.share,
         opened_before: snapshot.opened_before,
         refused_in_state: snapshot.refused_in_state,
         total: Totals {
@@ -273,27 +210,56 @@ fn seen(snapshot: &Snapshot) -> Seen {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
+/// What the runs must have met, each far more often than once, before they prove anything.
+const TO_MEET: [&str; 11] = [
+    "a call of an earlier generation ended in a stage",
+    "a first stage began",
+    "a later stage began",
+    "a stage failed",
+    "a stage refused a call",
+    "a stage was given up",
+    "a stage was passed when its time was over",
+    "a stage was reconfigured",
+    "an outcome was recorded in a stage",
+    "failures in the window opened the circuit",
+    "the last stage closed the circuit",
+];
+
+/// How many schedules are tried.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)
+}
+
+/// Each step comes with whether somebody looks at the breaker after it: looking lets time do its work.
+#[test]
+fn the_breaker_does_what_the_model_does() {
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: cases(),
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/properties/regressions.txt"))),
         ..ProptestConfig::default()
-    })]
-
-    /// Each step comes with whether somebody looks at the breaker after it: looking lets time do its work.
-    #[test]
-    fn the_breaker_does_what_the_model_does(
-        mut plan in plan(),
-        steps in prop::collection::vec((step(), prop::bool::weighted(0.7)), 1..200),
-    ) {
+    });
+    let met: RefCell<BTreeMap<&str, usize>> = RefCell::default();
+    let schedules = (plan(), prop::collection::vec((step(), prop::bool::weighted(0.7)), 1..200));
+    let result = runner.run(&schedules, |(mut plan, steps)| {
         let mut steps = steps.into_iter();
         while steps.len() > 0 {
-            plan = run(plan, &mut steps)?;
+            let model = run(plan, &mut steps)?;
+            model.happened.iter().for_each(|what| *met.borrow_mut().entry(what).or_default() += 1);
+            plan = model.into_plan();
         }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}\n{runner}"));
+    let met = met.into_inner();
+    println!("{met:#?}");
+    if cases() >= 1_000 {
+        let missed: Vec<_> = TO_MEET.iter().filter(|what| !met.contains_key(*what)).collect();
+        assert!(missed.is_empty(), "no schedule met {missed:?}");
     }
 }
 
-/// Goes on until the steps are over or the model cannot follow; the configuration with which to go on anew.
-fn run(plan: Plan, steps: &mut impl Iterator<Item = (Step, bool)>) -> Result<Plan, TestCaseError> {
+/// Goes on until the steps are over or the model cannot follow: then another begins with its configuration.
+fn run(plan: Plan, steps: &mut impl Iterator<Item = (Step, bool)>) -> Result<Model, TestCaseError> {
     let (clock, time) = Clock::manual();
     let told = Arc::default();
     let breaker = CircuitBreaker::with_clock(plan.config(observer(Arc::clone(&told))), clock).expect("valid");
@@ -302,7 +268,7 @@ fn run(plan: Plan, steps: &mut impl Iterator<Item = (Step, bool)>) -> Result<Pla
     for (step, look) in steps {
         pair.step(step)?;
         if pair.parted {
-            return Ok(pair.model.into_plan());
+            return Ok(pair.model);
         }
         if look {
             pair.look()?;
@@ -313,5 +279,5 @@ fn run(plan: Plan, steps: &mut impl Iterator<Item = (Step, bool)>) -> Result<Pla
         pair.model.end(0, End::Cancel);
     }
     pair.look()?;
-    Ok(pair.model.into_plan())
+    Ok(pair.model)
 }

@@ -3,23 +3,27 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use seawall_circuit_breaker::{Abandoned, Cause, Config, Event, HalfOpen, OpenInterval, Undecided, Window};
+use seawall_circuit_breaker::{Abandoned, Cause, Config, Event, HalfOpen, OpenInterval, Recovery, Undecided, Window};
 use seawall_core::observe::Observer;
 
 use crate::facts::{Figures, Nanos};
-use crate::model::nanos;
 
 /// So many parts of so many: compared in whole numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Share(u64, u64);
+pub(crate) struct Share(pub(crate) u64, pub(crate) u64);
 
 impl Share {
     pub(crate) const fn is_reached(self, part: u64, whole: u64) -> bool {
         whole > 0 && part * self.1 >= self.0 * whole
     }
 
+    /// Of `whole`, rounded up.
+    pub(crate) const fn of(self, whole: u64) -> u64 {
+        (self.0 * whole).div_ceil(self.1)
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    fn value(self) -> f64 {
+    pub(crate) fn value(self) -> f64 {
         self.0 as f64 / self.1 as f64
     }
 }
@@ -31,20 +35,33 @@ pub(crate) struct Plan {
     pub(crate) slow: Option<(Duration, Share)>,
     pub(crate) consecutive_failures: Option<u32>,
     pub(crate) failures_in_period: Option<(u32, Duration)>,
+    pub(crate) failures_in_window: Option<u32>,
     pub(crate) abandoned: Abandoned,
     pub(crate) abandoned_share: Share,
     pub(crate) open: OpenInterval,
     pub(crate) open_by: bool,
     pub(crate) half_open: HalfOpen,
+    pub(crate) recovery: Option<Stages>,
+}
+
+/// The stages of a recovery.
+#[derive(Clone, Debug)]
+pub(crate) struct Stages {
+    pub(crate) shares: Vec<Share>,
+    pub(crate) each: Duration,
+    pub(crate) calls: u32,
 }
 
 /// What a new configuration takes over from the old one.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of a configuration")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept {
     /// All but the minimum.
     window: bool,
     rules: bool,
     open: bool,
+    /// How the probes and the stages decide.
+    trial: bool,
 }
 
 impl Plan {
@@ -69,6 +86,13 @@ impl Plan {
         }
         if let Some((failures, period)) = self.failures_in_period {
             config = config.failures_in_period(failures, period);
+        }
+        if let Some(failures) = self.failures_in_window {
+            config = config.failures_in_window(failures);
+        }
+        if let Some(Stages { shares, each, calls }) = &self.recovery {
+            let shares: Vec<f64> = shares.iter().map(|share| share.value()).collect();
+            config = config.recovery(Recovery::new(shares).each(*each).calls(*calls));
         }
         if self.open_by {
             config = config.open_by(|trip| by_hand(trip.cause, trip.figures.failed, trip.opened_before, trip.hint));
@@ -95,17 +119,34 @@ impl Plan {
                 open: self.open,
                 open_by: self.open_by,
                 half_open: self.half_open,
+                recovery: self.recovery,
                 ..rules
             };
         }
         if kept.open {
             (self.open, self.open_by) = (old.open, old.open_by);
         }
+        if kept.trial {
+            (self.half_open, self.recovery) = (old.half_open, old.recovery.clone());
+        }
+        self.possible()
+    }
+
+    /// No more failures are asked of the window than it holds calls.
+    fn possible(mut self) -> Self {
+        if let Window::Count { size, .. } = self.window {
+            self.failures_in_window = self.failures_in_window.map(|failures| failures.min(size));
+        }
         self
     }
 
     pub(crate) const fn is_rated(&self) -> bool {
         self.failure_rate.is_some() || self.slow.is_some()
+    }
+
+    /// Whether a rule needs the window.
+    pub(crate) const fn is_windowed(&self) -> bool {
+        self.is_rated() || self.failures_in_window.is_some()
     }
 
     pub(crate) fn minimum_calls(&self) -> u64 {
@@ -158,6 +199,10 @@ fn by_hand(cause: Cause, failed: u64, opened_before: u32, hint: Option<Duration>
     hint.unwrap_or_default() + Duration::from_millis(millis)
 }
 
+pub(crate) fn nanos(duration: Duration) -> Nanos {
+    u64::try_from(duration.as_nanos()).expect("the test's durations are short")
+}
+
 const MS: Duration = Duration::from_millis(1);
 
 fn share() -> impl Strategy<Value = Share> {
@@ -207,44 +252,59 @@ fn open() -> impl Strategy<Value = OpenInterval> {
     })
 }
 
-pub(crate) fn plan() -> impl Strategy<Value = Plan> {
-    let rules = (
-        prop::option::of(share()),
-        prop::option::weighted(0.4, ((1_u32..=8).prop_map(|n| n * MS), share())),
-        prop::option::weighted(0.3, 1_u32..=6),
-        prop::option::weighted(0.3, (1_u32..=5, (1_u32..=40).prop_map(|n| n * MS))),
-    );
-    let abandoned = prop_oneof![
-        1 => Just(Abandoned::Ignore),
-        1 => Just(Abandoned::Failure),
-        3 => Just(Abandoned::Rate(1.0)),
-    ];
-    (rules, window(), (abandoned, share()), open(), prop::bool::weighted(0.2), half_open()).prop_map(
-        |(
-            (failure_rate, slow, consecutive_failures, period),
-            window,
-            (abandoned, abandoned_share),
-            open,
-            open_by,
-            half_open,
-        )| {
-            let none = slow.is_none() && consecutive_failures.is_none() && period.is_none();
-            Plan {
-                window,
-                failure_rate: failure_rate.or(none.then_some(Share(1, 2))),
-                slow,
-                consecutive_failures,
-                failures_in_period: period,
-                abandoned,
-                abandoned_share,
-                open,
-                open_by,
-                half_open,
-            }
-        },
-    )
+fn recovery() -> impl Strategy<Value = Stages> {
+    let shares = [(1, 100), (1, 20), (1, 10), (1, 4), (3, 10), (1, 3), (1, 2), (2, 3), (9, 10)];
+    let shares = shares.map(|(part, whole)| Share(part, whole)).to_vec();
+    (prop::sample::subsequence(shares, 1..=4), (1_u32..=20).prop_map(|n| n * MS), 1_u32..=6)
+        .prop_map(|(shares, each, calls)| Stages { shares, each, calls })
+}
+
+prop_compose! {
+    fn rules()(
+        failure_rate in prop::option::of(share()),
+        slow in prop::option::weighted(0.4, ((1_u32..=8).prop_map(|n| n * MS), share())),
+        consecutive_failures in prop::option::weighted(0.3, 1_u32..=6),
+        failures_in_period in prop::option::weighted(0.3, (1_u32..=5, (1_u32..=40).prop_map(|n| n * MS))),
+        failures_in_window in prop::option::weighted(0.3, 1_u32..=6),
+        abandoned in prop_oneof![
+            1 => Just(Abandoned::Ignore),
+            1 => Just(Abandoned::Failure),
+            3 => Just(Abandoned::Rate(1.0)),
+        ],
+        abandoned_share in share(),
+    ) -> Plan {
+        let by_number = [consecutive_failures, failures_in_window, failures_in_period.map(|(failures, _)| failures)];
+        let none = slow.is_none() && by_number == [None; 3];
+        Plan {
+            window: Window::count(1),
+            failure_rate: failure_rate.or(none.then_some(Share(1, 2))),
+            slow,
+            consecutive_failures,
+            failures_in_period,
+            failures_in_window,
+            abandoned,
+            abandoned_share,
+            open: OpenInterval::default(),
+            open_by: false,
+            half_open: HalfOpen::default(),
+            recovery: None,
+        }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn plan()(
+        rules in rules(),
+        window in window(),
+        open in open(),
+        open_by in prop::bool::weighted(0.2),
+        half_open in half_open(),
+        recovery in prop::option::weighted(0.6, recovery()),
+    ) -> Plan {
+        Plan { window, open, open_by, half_open, recovery, ..rules }.possible()
+    }
 }
 
 pub(crate) fn kept() -> impl Strategy<Value = Kept> {
-    any::<(bool, bool, bool)>().prop_map(|(window, rules, open)| Kept { window, rules, open })
+    any::<(bool, bool, bool, bool)>().prop_map(|(window, rules, open, trial)| Kept { window, rules, open, trial })
 }

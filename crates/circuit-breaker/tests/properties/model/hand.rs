@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use seawall_circuit_breaker::{Cause, Window};
 
-use super::{Model, count, nanos};
+use super::Model;
+use super::list::count;
 use crate::facts::{Figures, Phase};
-use crate::plan::Plan;
+use crate::plan::{Plan, nanos};
 
 impl Model {
     pub(crate) fn trip(&mut self, interval: Option<Duration>) {
@@ -61,12 +62,20 @@ impl Model {
     pub(crate) fn reconfigure(&mut self, plan: Plan) -> Option<Figures> {
         self.tick();
         let (held, figures) = (self.held(), count(&self.window()));
+        let old_share = self.share();
         let old = std::mem::replace(&mut self.plan, plan);
-        let rated = old.is_rated() && self.plan.is_rated();
-        if !(rated && self.plan.has_window_of(&old)) {
+        if self.share() != old_share {
+            // What was admitted of another share says nothing about this one.
+            self.answers.clear();
+        }
+        if self.stage().is_some() {
+            self.happened.insert("a stage was reconfigured");
+        }
+        let windowed = old.is_windowed() && self.plan.is_windowed();
+        if !(windowed && self.plan.has_window_of(&old)) {
             self.newest = self.plan.bucket().map_or(0, |bucket| self.now / bucket);
             for (place, call) in self.calls.iter_mut().enumerate() {
-                call.windowed = rated && held.contains(&place);
+                call.windowed = windowed && held.contains(&place);
                 call.bucket = self.newest;
             }
         }
@@ -74,7 +83,7 @@ impl Model {
         if matches!(self.phase, Phase::HalfOpen { .. }) {
             self.conclude(None);
         } else if self.is_judging() {
-            if rated && matches!((old.window, self.plan.window), (Window::Time { .. }, Window::Count { .. })) {
+            if windowed && matches!((old.window, self.plan.window), (Window::Time { .. }, Window::Count { .. })) {
                 return Some(figures);
             }
             self.evaluate(true, None);
