@@ -1,10 +1,19 @@
 use std::time::Duration;
 
 use crate::ConfigError;
+use crate::random::Random;
 
-/// Growing waits: `initial * multiplier^attempt`, never above `max`, with or without [`Jitter`].
+/// Growing waits, never above a maximum, with or without [`Jitter`].
 ///
-/// A pure function of the attempt and a random number, so that a run can be repeated.
+/// A pure function of the attempt and a random number, so that a run can be repeated; [`delays`](Self::delays) is the same as an
+/// iterator.
+///
+/// | shape | wait after n earlier ones |
+/// |---|---|
+/// | [`fixed`](Self::fixed) | `wait` |
+/// | [`linear`](Self::linear) | `initial + n * step` |
+/// | [`exponential`](Self::exponential) | `initial * multiplier^n` |
+/// | [`decorrelated`](Self::decorrelated) | at random between `initial` and three times the last wait (Brooker, "Exponential Backoff And Jitter", 2015) |
 ///
 /// ```
 /// use seawall_core::Backoff;
@@ -18,12 +27,19 @@ use crate::ConfigError;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     initial: Duration,
-    multiplier: f64,
+    shape: Shape,
     max: Duration,
     jitter: Jitter,
 }
 
-/// How a random number changes a wait. It only ever shortens one: no wait is above its cap.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    Exponential { multiplier: f64 },
+    Linear { step: Duration },
+    Decorrelated,
+}
+
+/// How a random number changes a wait. No wait is above its maximum for that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Jitter {
@@ -34,12 +50,14 @@ pub enum Jitter {
     Equal,
     /// Between nothing and the whole.
     Full,
+    /// Up to so many hundredths of the wait less or more; more than 100 are taken for 100.
+    Spread(u8),
 }
 
 impl Backoff {
     /// Always the same wait.
     pub const fn fixed(wait: Duration) -> Self {
-        Self { initial: wait, multiplier: 1.0, max: wait, jitter: Jitter::None }
+        Self { initial: wait, shape: Shape::Exponential { multiplier: 1.0 }, max: wait, jitter: Jitter::None }
     }
 
     /// Waits that grow by `multiplier`, up to `max`.
@@ -50,10 +68,30 @@ impl Backoff {
         if !(multiplier.is_finite() && multiplier >= 1.0) {
             return Err(ConfigError::new("multiplier", multiplier, "a number of at least 1"));
         }
+        Self::growing(initial, Shape::Exponential { multiplier }, max)
+    }
+
+    /// Waits that grow by `step`, up to `max`.
+    ///
+    /// # Errors
+    /// If `max` is below `initial`.
+    pub fn linear(initial: Duration, step: Duration, max: Duration) -> Result<Self, ConfigError> {
+        Self::growing(initial, Shape::Linear { step }, max)
+    }
+
+    /// Random waits, each between `initial` and three times the one before, up to `max`. They need no jitter.
+    ///
+    /// # Errors
+    /// If `max` is below `initial`.
+    pub fn decorrelated(initial: Duration, max: Duration) -> Result<Self, ConfigError> {
+        Self::growing(initial, Shape::Decorrelated, max)
+    }
+
+    fn growing(initial: Duration, shape: Shape, max: Duration) -> Result<Self, ConfigError> {
         if max < initial {
             return Err(ConfigError::new("max", format!("{max:?}"), format!("at least the initial {initial:?}")));
         }
-        Ok(Self { initial, multiplier, max, jitter: Jitter::None })
+        Ok(Self { initial, shape, max, jitter: Jitter::None })
     }
 
     /// The same with jitter.
@@ -73,30 +111,69 @@ impl Backoff {
         self.max
     }
 
-    /// The wait after `attempt` earlier ones. `random` is spread over all of `u64`, and only used for jitter.
+    /// The wait after `attempt` earlier ones. `random` is spread over all of `u64`, and only used for jitter. Where a wait
+    /// depends on the one before, that is taken for the first.
     pub fn delay(&self, attempt: u32, random: u64) -> Duration {
-        let whole = self.without_jitter(attempt);
-        let random = u128::from(random) + 1;
-        let share = |of: Duration| {
-            let nanos = (of.as_nanos().saturating_mul(random)) >> 64;
-            Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        self.delay_after(self.initial, attempt, random)
+    }
+
+    /// The same, where `last` was the wait before.
+    pub fn delay_after(&self, last: Duration, attempt: u32, random: u64) -> Duration {
+        let whole = match self.shape {
+            Shape::Exponential { multiplier } => self.multiplied(multiplier, attempt),
+            Shape::Linear { step } => self.initial.saturating_add(step.saturating_mul(attempt)),
+            Shape::Decorrelated => {
+                let room = last.saturating_mul(3).saturating_sub(self.initial);
+                self.initial.saturating_add(share(room, random))
+            }
         };
+        let whole = whole.min(self.max);
         match self.jitter {
             Jitter::None => whole,
-            Jitter::Full => share(whole),
-            Jitter::Equal => whole / 2 + share(whole.saturating_sub(whole / 2)),
+            Jitter::Full => share(whole, random),
+            Jitter::Equal => whole / 2 + share(whole.saturating_sub(whole / 2), random),
+            Jitter::Spread(percent) => {
+                let most = whole.saturating_mul(u32::from(percent.min(100))) / 100;
+                (whole - most).saturating_add(share(most.saturating_mul(2), random)).min(self.max)
+            }
         }
     }
 
-    fn without_jitter(&self, attempt: u32) -> Duration {
-        let factor = self.multiplier.powi(i32::try_from(attempt).unwrap_or(i32::MAX));
+    fn multiplied(&self, multiplier: f64, attempt: u32) -> Duration {
+        let factor = multiplier.powi(i32::try_from(attempt).unwrap_or(i32::MAX));
         let wait = self.initial.as_secs_f64() * factor;
         match Duration::try_from_secs_f64(wait) {
-            Ok(wait) if factor > 1.0 => wait.min(self.max),
+            Ok(wait) if factor > 1.0 => wait,
             Ok(_) => self.initial,
             Err(_) => self.max,
         }
     }
+
+    /// All waits, one after the other, without an end.
+    ///
+    /// ```
+    /// use seawall_core::Backoff;
+    /// use seawall_core::random::Random;
+    /// use std::time::Duration;
+    ///
+    /// let backoff = Backoff::linear(Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(60))?;
+    /// let waits: Vec<u64> = backoff.delays(Random::new(7)).map(|wait| wait.as_secs()).take(4).collect();
+    /// assert_eq!(waits, [1, 3, 5, 7]);
+    /// # Ok::<(), seawall_core::ConfigError>(())
+    /// ```
+    pub fn delays(&self, mut random: Random) -> impl Iterator<Item = Duration> + use<> {
+        let (backoff, mut last) = (*self, self.initial);
+        (0..).map(move |attempt| {
+            last = backoff.delay_after(last, attempt, random.next());
+            last
+        })
+    }
+}
+
+/// As much of `whole` as `random` is of all numbers.
+fn share(whole: Duration, random: u64) -> Duration {
+    let nanos = whole.as_nanos().saturating_mul(u128::from(random) + 1) >> 64;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -109,6 +186,7 @@ mod tests {
         for attempt in [0, 1, 2, 40, u32::MAX] {
             for random in [0, 1, u64::MAX / 2, u64::MAX] {
                 for jitter in [Jitter::None, Jitter::Equal, Jitter::Full] {
+                    assert!(backoff.jitter(Jitter::Spread(50)).delay(attempt, random) <= Duration::from_secs(3));
                     let cap = backoff.delay(attempt, 0).min(Duration::from_secs(3));
                     assert!(backoff.jitter(jitter).delay(attempt, random) <= cap);
                 }
@@ -121,6 +199,37 @@ mod tests {
         let backoff = Backoff::fixed(Duration::from_secs(8)).jitter(Jitter::Equal);
         assert_eq!(backoff.delay(0, 0), Duration::from_secs(4));
         assert_eq!(backoff.delay(0, u64::MAX), Duration::from_secs(8));
+    }
+
+    #[test]
+    fn a_spread_is_as_wide_below_as_above() {
+        let second = Duration::from_secs(1);
+        let backoff = Backoff::exponential(second, 1.0, 10 * second).expect("valid").jitter(Jitter::Spread(25));
+        assert_eq!(backoff.delay(3, 0), Duration::from_millis(750));
+        assert_eq!(backoff.delay(3, u64::MAX), Duration::from_millis(1_250));
+        assert_eq!(backoff.jitter(Jitter::Spread(200)).delay(0, 0), Duration::ZERO);
+        assert_eq!(Backoff::fixed(second).jitter(Jitter::Spread(25)).delay(0, u64::MAX), second, "never above its cap");
+    }
+
+    #[test]
+    fn decorrelated_waits_stay_within_three_times_the_last() {
+        let (first, max) = (Duration::from_millis(100), Duration::from_secs(5));
+        let backoff = Backoff::decorrelated(first, max).expect("valid");
+        for seed in 0..100 {
+            let mut last = first;
+            for wait in backoff.delays(Random::new(seed)).take(50) {
+                assert!(wait >= first && wait <= (last * 3).min(max), "{wait:?} after {last:?}");
+                last = wait;
+            }
+        }
+        let longest = backoff.delays(Random::new(1)).take(200).max().expect("200 of them");
+        assert!(longest > Duration::from_secs(4), "they grow: {longest:?}");
+    }
+
+    #[test]
+    fn a_linear_wait_saturates() {
+        let backoff = Backoff::linear(Duration::MAX / 2, Duration::MAX / 2, Duration::MAX).expect("valid");
+        assert_eq!(backoff.delay(u32::MAX, 0), Duration::MAX);
     }
 
     #[test]

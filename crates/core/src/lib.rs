@@ -8,6 +8,7 @@
 #[cfg(feature = "http")]
 pub mod http;
 pub mod observe;
+pub mod random;
 pub mod stripe;
 #[doc(hidden)]
 pub mod sync;
@@ -19,6 +20,7 @@ mod admit;
 mod all;
 mod backoff;
 mod by;
+mod deadline;
 mod error;
 mod name;
 mod outcome;
@@ -31,6 +33,7 @@ pub use admit::{Admit, Admits, Ask, Classified, Conclude, Configure, Entry, Hold
 pub use all::{Both, BothPlace, Members, all};
 pub use backoff::{Backoff, Jitter};
 pub use by::By;
+pub use deadline::Deadline;
 pub use error::ConfigError;
 pub use name::Name;
 pub use outcome::{Classify, Ending, ErrIsFailure, Outcome, Report};
