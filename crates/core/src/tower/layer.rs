@@ -68,7 +68,8 @@ impl<P, M, C, R> Layer<P, M, C, R> {
         self.refusing(Boxed)
     }
 
-    /// Answers a refused request with `respond`'s response instead of an error.
+    /// Answers a refused request with `respond`'s response instead of an error. With feature `http` there is a ready-made one,
+    /// `http::respond`.
     pub fn on_rejection<Res, F>(self, respond: F) -> Layer<P, M, C, Respond<F>>
     where
         F: Fn(Rejection) -> Res,
