@@ -71,7 +71,7 @@ impl Service {
         let metrics = Metrics::new();
         let (database, folder) = open_database(&settings, &clock, &metrics).await?;
         let app = Arc::new(assemble(&settings, database, metrics, clock.clone()).await?);
-        let redrive = redrive(&app, &settings);
+        let redrive = redrive(&app, &settings).await;
 
         let edge = Arc::new(Edge::new(clock.clone(), app.metrics.http.clone()));
         let (public_address, admin_address) = (public.address(), admin.address());
@@ -198,7 +198,7 @@ async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clo
 }
 
 /// Has pending payments tried again, first of all those that an earlier process left.
-fn redrive(app: &App, settings: &Settings) -> JoinSet<()> {
+async fn redrive(app: &App, settings: &Settings) -> JoinSet<()> {
     let config::Redrive { interval, max_backoff } = settings.payment.redrive;
     let redrive = Redrive {
         orders: app.orders.clone(),
@@ -213,27 +213,34 @@ fn redrive(app: &App, settings: &Settings) -> JoinSet<()> {
             .jitter(Jitter::Equal),
     };
     let (database, started) = (app.database.unguarded().clone(), WallTime::now());
+    let mut taken_over = take_over(&redrive, &database, started).await;
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
-        take_over(&redrive, &database, started).await;
+        // The database may be away.
+        while !taken_over && !redrive.drain.has_begun() {
+            // Whichever comes first; the loop's condition tells which it was.
+            let _ = timeout(&redrive.clock, redrive.interval, redrive.drain.begun()).await;
+            taken_over = take_over(&redrive, &database, started).await;
+        }
         redrive.run().await;
     });
     tasks
 }
 
-/// What an earlier process planned means nothing after a start. Tries until it succeeds: the database may be away.
-async fn take_over(redrive: &Redrive, database: &Database, started: WallTime) {
-    while !redrive.drain.has_begun() {
-        if database.is_ready() {
-            match redrive.orders.write(|orders| orders.make_due(started)).await {
-                Ok(0) => return,
-                Ok(orders) => return tracing::info!(orders, "payments left pending are tried again"),
-                Err(error) => tracing::warn!(%error, "payments left pending cannot be taken over"),
-            }
-        }
-        // Whichever comes first; the loop's condition tells which it was.
-        let _ = timeout(&redrive.clock, redrive.interval, redrive.drain.begun()).await;
+/// Makes due what an earlier process left: what that planned means nothing after a start. Whether it succeeds.
+async fn take_over(redrive: &Redrive, database: &Database, started: WallTime) -> bool {
+    if !database.is_ready() {
+        return false;
     }
+    match redrive.orders.write(|orders| orders.make_due(started)).await {
+        Ok(0) => {}
+        Ok(orders) => tracing::info!(orders, "payments left pending are tried again"),
+        Err(error) => {
+            tracing::warn!(%error, "payments left pending cannot be taken over yet");
+            return false;
+        }
+    }
+    true
 }
 
 impl fmt::Display for StartError {

@@ -4,6 +4,8 @@ use seawall_core::Outcome;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteError;
 
+use crate::database::is_not_ready;
+
 /// What an error tells about the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
@@ -30,6 +32,8 @@ pub(super) fn judge(error: &sqlx::Error) -> Outcome {
 pub(super) fn sign(error: &sqlx::Error) -> Sign {
     match error {
         sqlx::Error::Database(error) => sign_of_answer(&**error),
+        // The service knows, and asks by itself until the database is there.
+        sqlx::Error::Io(error) if is_not_ready(error) => Sign::Nothing,
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)

@@ -53,6 +53,11 @@ pub(super) fn not_ready(obstacle: String) -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::NotConnected, NotReady(obstacle)))
 }
 
+/// Whether the database could not be used from the start: the service knows, and nothing fails by surprise.
+pub(crate) fn is_not_ready(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<NotReady>())
+}
+
 #[derive(Debug)]
 struct NotReady(String);
 
