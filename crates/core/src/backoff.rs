@@ -134,7 +134,7 @@ impl Backoff {
             Jitter::Equal => whole / 2 + share(whole.saturating_sub(whole / 2), random),
             Jitter::Spread(percent) => {
                 let most = whole.saturating_mul(u32::from(percent.min(100))) / 100;
-                (whole - most).saturating_add(share(most.saturating_mul(2), random)).min(self.max)
+                whole.saturating_sub(most).saturating_add(share(most.saturating_mul(2), random)).min(self.max)
             }
         }
     }

@@ -62,6 +62,13 @@ impl<Response, Inner: Into<BoxError>> Refuse<Response, Inner> for Boxed {
 #[derive(Clone, Copy)]
 pub struct Respond<F>(pub(super) F);
 
+impl<F> Respond<F> {
+    /// Answers with what `respond` makes of the rejection.
+    pub const fn with(respond: F) -> Self {
+        Self(respond)
+    }
+}
+
 impl<Response, Inner, F: Fn(Rejection) -> Response> Refuse<Response, Inner> for Respond<F> {
     type Error = Inner;
 

@@ -1,0 +1,266 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_core::observe::Observer;
+use seawall_core::{Backoff, ConfigError, Jitter, Name};
+
+use super::event::Event;
+use crate::budget::Budget;
+
+/// How often, how soon and at what price a call is made again.
+///
+/// Values are checked when a [`Retry`](crate::Retry) takes the configuration; the error names the field.
+///
+/// ```
+/// use seawall_retry::{Config, Retry};
+/// use std::time::Duration;
+///
+/// let retry = Retry::new(
+///     Config::default()
+///         .name("payment")
+///         .max_attempts(4)
+///         .exponential(Duration::from_millis(100), 2.0, Duration::from_secs(5))
+///         .attempt_timeout(Duration::from_secs(2))
+///         .within(Duration::from_secs(10)),
+/// )?;
+/// let error = Retry::new(Config::default().max_attempts(0)).unwrap_err();
+/// assert_eq!(error.to_string(), "`max_attempts` is 0, must be 1 to 1000");
+/// # Ok::<(), seawall_core::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Config {
+    pub(crate) name: String,
+    pub(crate) max_attempts: u32,
+    pub(crate) shape: Shape,
+    pub(crate) jitter: Jitter,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) within: Option<Duration>,
+    pub(crate) max_hint: Duration,
+    pub(crate) budget: Option<Budget>,
+    pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
+}
+
+/// How the waits grow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Shape {
+    Fixed { wait: Duration },
+    Linear { initial: Duration, step: Duration, max: Duration },
+    Exponential { initial: Duration, multiplier: f64, max: Duration },
+    Decorrelated { initial: Duration, max: Duration },
+}
+
+impl Default for Config {
+    /// Three attempts; waits of up to 1, 2, 4, … seconds, at most 30, at random in full; a hint of up to 30 seconds is kept to. The
+    /// budget is its own: a fifth of the calls of 10 seconds, and 10 retries a second whatever the load.
+    fn default() -> Self {
+        let second = Duration::from_secs(1);
+        Self {
+            name: "retry".into(),
+            max_attempts: 3,
+            shape: Shape::Exponential { initial: second, multiplier: 2.0, max: 30 * second },
+            jitter: Jitter::Full,
+            attempt_timeout: None,
+            within: None,
+            max_hint: 30 * second,
+            budget: Some(Budget::default()),
+            observer: None,
+        }
+    }
+}
+
+impl Config {
+    /// Names the instance: in its errors, metrics and events. 1 to 31 bytes.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Makes a call at most so many times, the first included: 1 to 1000.
+    #[must_use]
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = attempts;
+        self
+    }
+
+    /// Makes a call at most so many times after the first: 0 to 999.
+    #[must_use]
+    pub const fn max_retries(mut self, retries: u32) -> Self {
+        self.max_attempts = retries.saturating_add(1);
+        self
+    }
+
+    /// Waits so long before each further attempt.
+    #[must_use]
+    pub const fn fixed(mut self, wait: Duration) -> Self {
+        self.shape = Shape::Fixed { wait };
+        self
+    }
+
+    /// Waits `initial`, and `step` longer each time, up to `max`.
+    #[must_use]
+    pub const fn linear(mut self, initial: Duration, step: Duration, max: Duration) -> Self {
+        self.shape = Shape::Linear { initial, step, max };
+        self
+    }
+
+    /// Waits `initial`, and `multiplier` times longer each time, up to `max`.
+    #[must_use]
+    pub const fn exponential(mut self, initial: Duration, multiplier: f64, max: Duration) -> Self {
+        self.shape = Shape::Exponential { initial, multiplier, max };
+        self
+    }
+
+    /// Waits at random between `initial` and three times the wait before, up to `max`. It needs no jitter, and has none until one
+    /// is set after this.
+    #[must_use]
+    pub const fn decorrelated(mut self, initial: Duration, max: Duration) -> Self {
+        self.shape = Shape::Decorrelated { initial, max };
+        self.jitter = Jitter::None;
+        self
+    }
+
+    /// Changes each wait at random, so that many clients do not come back at once. No wait is above its maximum for that.
+    #[must_use]
+    pub const fn jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// Drops an attempt that takes longer, and makes the next one. Without it an attempt may take any time.
+    #[must_use]
+    pub const fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Makes no attempt, and waits for none, beyond so much time from the start of the call: work and waits together.
+    #[must_use]
+    pub const fn within(mut self, duration: Duration) -> Self {
+        self.within = Some(duration);
+        self
+    }
+
+    /// Keeps to a hint (`Retry-After`, [`Rejection::retry_after`](seawall_core::Rejection::retry_after)) of at most so much time. A
+    /// longer one ends the call with the result that brought it, because another attempt makes no sense before.
+    #[must_use]
+    pub const fn max_hint(mut self, hint: Duration) -> Self {
+        self.max_hint = hint;
+        self
+    }
+
+    /// Pays for further attempts from `budget`, which others may share.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// Makes every further attempt that `max_attempts` allows, however many other calls fail. A dependency that is down then gets
+    /// `max_attempts` times its load.
+    #[must_use]
+    pub fn without_budget(mut self) -> Self {
+        self.budget = None;
+        self
+    }
+
+    /// Tells `observer` of every further attempt, and of every call that is given up.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer<Event> + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("name", &self.name)
+            .field("max_attempts", &self.max_attempts)
+            .field("shape", &self.shape)
+            .field("jitter", &self.jitter)
+            .field("attempt_timeout", &self.attempt_timeout)
+            .field("within", &self.within)
+            .field("max_hint", &self.max_hint)
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Config`] whose values were checked.
+pub(crate) struct Settings {
+    pub(crate) name: Name,
+    pub(crate) max_attempts: u32,
+    pub(crate) backoff: Backoff,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) within: Option<Duration>,
+    pub(crate) max_hint: Duration,
+    pub(crate) budget: Option<Budget>,
+    pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
+}
+
+const MOST_ATTEMPTS: u32 = 1_000;
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+impl TryFrom<Config> for Settings {
+    type Error = ConfigError;
+
+    fn try_from(config: Config) -> Result<Self, ConfigError> {
+        if !(1..=MOST_ATTEMPTS).contains(&config.max_attempts) {
+            return Err(ConfigError::new("max_attempts", config.max_attempts, format!("1 to {MOST_ATTEMPTS}")));
+        }
+        Ok(Self {
+            name: config.name.parse()?,
+            max_attempts: config.max_attempts,
+            backoff: backoff(config.shape, config.jitter)?,
+            attempt_timeout: config.attempt_timeout.map(|span| positive("attempt_timeout", span)).transpose()?,
+            within: config.within.map(|span| positive("within", span)).transpose()?,
+            max_hint: bounded("max_hint", config.max_hint)?,
+            budget: config.budget,
+            observer: config.observer,
+        })
+    }
+}
+
+fn backoff(shape: Shape, jitter: Jitter) -> Result<Backoff, ConfigError> {
+    if let Jitter::Spread(percent) = jitter
+        && percent > 100
+    {
+        return Err(ConfigError::new("jitter.spread", percent, "0 to 100 percent"));
+    }
+    let backoff = match shape {
+        Shape::Fixed { wait } => Ok(Backoff::fixed(bounded("backoff.fixed.wait", wait)?)),
+        Shape::Linear { initial, step, max } => {
+            bounded("backoff.linear.step", step)?;
+            Backoff::linear(initial, step, bounded("backoff.linear.max", max)?)
+                .map_err(|error| within("linear", &error))
+        }
+        Shape::Exponential { initial, multiplier, max } => {
+            Backoff::exponential(initial, multiplier, bounded("backoff.exponential.max", max)?)
+                .map_err(|error| within("exponential", &error))
+        }
+        Shape::Decorrelated { initial, max } => {
+            // With nothing to begin with, three times the last wait would stay nothing.
+            positive("backoff.decorrelated.initial", initial)?;
+            Backoff::decorrelated(initial, bounded("backoff.decorrelated.max", max)?)
+                .map_err(|error| within("decorrelated", &error))
+        }
+    };
+    Ok(backoff?.jitter(jitter))
+}
+
+fn within(shape: &str, error: &ConfigError) -> ConfigError {
+    ConfigError::new(format!("backoff.{shape}.{}", error.field()), error.value(), error.valid().to_owned())
+}
+
+fn positive(field: &'static str, span: Duration) -> Result<Duration, ConfigError> {
+    if span.is_zero() {
+        return Err(ConfigError::new(field, format!("{span:?}"), "above zero and at most 366 days"));
+    }
+    bounded(field, span)
+}
+
+fn bounded(field: &'static str, span: Duration) -> Result<Duration, ConfigError> {
+    if span <= LONGEST { Ok(span) } else { Err(ConfigError::new(field, format!("{span:?}"), "at most 366 days")) }
+}
