@@ -7,15 +7,12 @@ use seawall_core::Permit;
 use seawall_core::time::{ManualTime, Timestamp};
 use serde_json::{Value, json};
 
-use super::case::Case;
+use super::case::{Case, Seen};
 use super::counts::Counts;
 use super::foresee::{self, Recorded};
 use super::millis;
 use super::op::{Ended, Op, Target};
 use super::profile::{Setup, Start};
-
-/// What a step itself showed.
-pub(crate) type Seen = BTreeMap<&'static str, Value>;
 
 /// The breaker of one vector, its time, and the calls that are running.
 pub(crate) struct Stage<'a> {
