@@ -75,7 +75,7 @@ async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<Product>>, Problem
     get,
     path = "/products/{id}",
     tag = "products",
-    params(("id" = String, Path, description = "The product's id")),
+    params(("id" = String, Path, description = "The product's id", example = "coffee-1")),
     responses(
         (status = 200, description = "The product", body = Product),
         (status = 400, description = "Not an id", body = Problem, content_type = "application/problem+json"),

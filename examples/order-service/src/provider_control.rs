@@ -55,7 +55,7 @@ async fn show(State(app): State<Arc<App>>) -> Result<JsonBody<ProviderView>, Pro
     put,
     path = "/payment-provider",
     tag = "drills",
-    request_body = Behaviour,
+    request_body(content = Behaviour, example = json!({"failure_rate": 0.2, "latency": "20ms"})),
     responses(
         (status = 200, description = "Behaves so from now on", body = ProviderView),
         (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),

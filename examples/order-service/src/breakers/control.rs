@@ -26,7 +26,7 @@ pub(crate) fn control_routes() -> OpenApiRouter<Arc<App>> {
     path = "/admin/circuit-breakers/{name}",
     tag = "drills",
     params(("name" = String, Path, description = "The breaker's name", example = "payment")),
-    request_body = Override,
+    request_body(content = Override, example = json!({"state": "open", "for": "30s"})),
     responses(
         (status = 200, description = "Its snapshot after the change", body = Object),
         (status = 400, description = "Not JSON, or not a name", body = Problem, content_type = "application/problem+json"),

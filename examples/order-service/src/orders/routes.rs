@@ -29,7 +29,13 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     post,
     path = "/orders",
     tag = "orders",
-    request_body = Draft,
+    request_body(content = Draft, example = json!({
+        "id": "order-123",
+        "customer_id": "customer-456",
+        "items": [{"product_id": "coffee-1", "name": "Espresso", "quantity": 2, "price": 4.50}],
+        "total": 9.00,
+        "priority": 3,
+    })),
     responses(
         (status = 201, description = "Accepted; `payment` says whether it is paid already", body = Order,
             headers(("Location" = String, description = "Where the order is"))),
@@ -85,7 +91,7 @@ async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<
     get,
     path = "/orders/{id}",
     tag = "orders",
-    params(("id" = String, Path, description = "The order's id")),
+    params(("id" = String, Path, description = "The order's id", example = "order-123")),
     responses(
         (status = 200, description = "The order", body = Order),
         (status = 400, description = "Not an id", body = Problem, content_type = "application/problem+json"),

@@ -16,7 +16,7 @@ pub struct Behaviour {
     /// How long each answer takes, such as `250ms`; at most a minute. A charge is made before its answer waits, so a
     /// caller that gives up has paid all the same.
     #[serde(with = "humantime_serde")]
-    #[schema(value_type = String, example = "20ms")]
+    #[schema(value_type = String, default = "0s", example = "20ms")]
     pub latency: Duration,
     /// Whether every request fails with 503.
     pub outage: bool,

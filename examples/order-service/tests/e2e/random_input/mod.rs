@@ -1,101 +1,246 @@
-//! Whatever is sent to `POST /orders`: an order, or a problem of the caller's making. Never a fault of the service.
+//! Whatever is sent to whichever route: an answer, or a problem of the caller's making. Never a fault of the service.
 
+mod document;
+mod request;
+
+use std::cell::RefCell;
+use std::env;
+use std::fmt::Debug;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use futures_util::future::{Either, join_all, select};
 use proptest::prelude::*;
+use proptest::strategy::Union;
 use proptest::test_runner::{Config, TestRunner};
+use seawall_core::time::Clock;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
-use crate::support::{Answer, Engine, Shop, order, order_text};
+use crate::support::{Answer, Client, Engine, Shop, order, order_text};
+use document::{Operation, operations};
+use request::{Odd, damaged, example, json_value, misfilled, noise, odd};
 
-each_engine!(blocking: no_body_makes_the_service_fail);
+each_engine!(
+    blocking: no_order_makes_the_service_fail,
+    no_request_to_any_route_makes_the_service_fail,
+    no_requests_to_all_routes_make_the_service_fail,
+);
+each_engine!(every_route_does_what_its_example_says, a_body_that_breaks_off_changes_nothing);
 
-/// Any bytes at all.
-fn noise() -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(any::<u8>(), 0..256)
+/// More than any answer here takes, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many requests each route is sent, and four times as many where they can change something; a longer run raises it.
+fn cases() -> u32 {
+    env::var("ORDER_SERVICE_RANDOM_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(48)
 }
 
-/// The good order with some of its bytes changed.
-fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let good = order_text("damaged").into_bytes();
-    let length = good.len();
-    prop::collection::vec((0..length, any::<u8>()), 1..6).prop_map(move |changes| {
-        let mut bytes = good.clone();
-        for (at, byte) in changes {
-            bytes[at] = byte;
-        }
-        bytes
-    })
+fn try_all<T: Debug>(cases: u32, inputs: &impl Strategy<Value = T>, check: impl Fn(T)) {
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
+    let outcome = runner.run(inputs, |input| {
+        check(input);
+        Ok(())
+    });
+    outcome.expect("everything is answered as it deserves");
 }
 
-/// Any JSON value, small but odd.
-fn json_value() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::from),
-        any::<f64>().prop_map(|number| json!(number)),
-        (-2..12_i32).prop_map(Value::from),
-        "\\PC{0,12}".prop_map(Value::from),
-        any::<String>().prop_map(Value::from),
-    ];
-    leaf.prop_recursive(3, 16, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::hash_map("[a-z_]{1,8}", inner, 0..4).prop_map(|map| json!(map)),
-        ]
-    })
+/// The answer to `odd`, which must come.
+async fn ask(client: &Client, odd: &Odd) -> Answer {
+    let clock = Clock::system();
+    match select(pin!(client.send(odd.build(client))), pin!(clock.sleep(PATIENCE))).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => panic!("no answer to {odd:?}"),
+    }
 }
 
-/// The good order with any values in some of its fields.
-fn misfilled() -> impl Strategy<Value = Vec<u8>> {
-    const FIELDS: [&str; 10] = [
-        "/id",
-        "/customer_id",
-        "/items",
-        "/items/0",
-        "/items/0/product_id",
-        "/items/0/name",
-        "/items/0/quantity",
-        "/items/0/price",
-        "/total",
-        "/priority",
-    ];
-    prop::collection::vec((prop::sample::select(&FIELDS[..]), json_value()), 1..4).prop_map(|changes| {
-        let mut body = order("misfilled");
-        for (pointer, value) in changes {
-            if let Some(field) = body.pointer_mut(pointer) {
-                *field = value;
-            }
-        }
-        body.to_string().into_bytes()
-    })
-}
-
-fn judge(answer: &Answer) {
+/// Whether the answer is one that a caller may get, whatever it sent.
+fn judge(method: &Method, answer: &Answer) {
+    let kind = answer.header("content-type");
     match answer.status.as_u16() {
-        201 => {
-            let id = answer.json()["id"].clone();
-            assert_eq!(answer.header("location"), format!("/orders/{}", id.as_str().expect("a text")));
-        }
+        200 | 201 => {}
+        // HEAD is answered without the document, but as the same.
+        400..=499 if *method == Method::HEAD => assert_eq!(kind, "application/problem+json"),
         400..=499 => drop(answer.problem()),
+        // A circuit or a probe says so on purpose.
+        503 if kind == "application/health+json" => {}
+        503 => {
+            assert_eq!(kind, "application/problem+json", "{answer:?}");
+            let seconds: u64 = answer.header("retry-after").parse().expect("whole seconds");
+            assert!((1..=60).contains(&seconds), "{answer:?}");
+        }
         status => panic!("{status}: {}", answer.text()),
     }
 }
 
-fn no_body_makes_the_service_fail(engine: Engine) {
+/// What can be changed from outside, but the orders.
+async fn settings(shop: &Shop) -> Vec<Value> {
+    let behaviour = shop.admin.get("/payment-provider").await.json()["behaviour"].clone();
+    let paths = names(shop).await.into_iter().map(|name| format!("/admin/circuit-breakers/{name}/config"));
+    let configs = join_all(paths.map(async |path| shop.admin.get(&path).await.json())).await;
+    configs.into_iter().chain([behaviour]).collect()
+}
+
+async fn names(shop: &Shop) -> Vec<String> {
+    let all = shop.public.get("/circuit-breakers").await.json();
+    let all = all["circuit_breakers"].as_array().expect("a list").iter();
+    all.map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+/// Makes everything as it was, and sees that the service works: an order can be placed, paid and found.
+async fn restore(shop: &Shop, settings: &[Value], id: &str) {
+    let taken = async |path: String, body: &Value| {
+        let answer = shop.admin.put(&path, body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path} {body}: {}", answer.text());
+    };
+    for (name, config) in names(shop).await.iter().zip(settings) {
+        taken(format!("/admin/circuit-breakers/{name}/config"), config).await;
+        taken(format!("/admin/circuit-breakers/{name}"), &json!({"state": "closed"})).await;
+    }
+    taken("/payment-provider".to_owned(), settings.last().expect("the provider's")).await;
+    for path in ["/health", "/readyz", "/livez"] {
+        let answer = shop.public.get(path).await;
+        assert_eq!((answer.status, &answer.json()["status"]), (StatusCode::OK, &json!("pass")), "{path}");
+    }
+    let placed = shop.public.post_order(order_text(id)).await;
+    assert_eq!((placed.status, &placed.json()["payment"]), (StatusCode::CREATED, &json!("paid")), "{}", placed.text());
+    assert_eq!(shop.public.get(&format!("/orders/{id}")).await.status, StatusCode::OK);
+}
+
+/// A shop whose redrive takes over soon what a request left unpaid.
+async fn quick_shop(engine: Engine) -> Shop {
+    Shop::open_with(engine, |settings| settings.payment.timeout = Duration::from_millis(500)).await
+}
+
+fn no_order_makes_the_service_fail(engine: Engine) {
     let runtime = Runtime::new().expect("a runtime");
     let shop = runtime.block_on(Shop::open(engine));
-    let bodies =
-        prop_oneof![noise(), damaged(), json_value().prop_map(|value| value.to_string().into_bytes()), misfilled()];
-    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(1024) });
-    let outcome = runner.run(&bodies, |body| {
+    let bodies = prop_oneof![
+        noise(),
+        damaged(order_text("damaged").into_bytes()),
+        json_value().prop_map(|value| value.to_string().into_bytes()),
+        misfilled(order("misfilled")),
+    ];
+    try_all(16 * cases(), &bodies, |body| {
         let answer = runtime.block_on(shop.public.post_order(body));
-        judge(&answer);
-        Ok(())
+        judge(&Method::POST, &answer);
+        if answer.status == StatusCode::CREATED {
+            let id = answer.json()["id"].clone();
+            assert_eq!(answer.header("location"), format!("/orders/{}", id.as_str().expect("a text")));
+        }
     });
-    outcome.expect("every body is answered as it deserves");
     let stored = runtime.block_on(shop.count_orders());
     assert_eq!(shop.provider().figures().charges, stored as u64, "what is stored is paid, and nothing else");
     runtime.block_on(shop.close());
+}
+
+fn no_request_to_any_route_makes_the_service_fail(engine: Engine) {
+    let runtime = Runtime::new().expect("a runtime");
+    let shop = runtime.block_on(quick_shop(engine));
+    let original = runtime.block_on(settings(&shop));
+    let mut placed = 0;
+    let mut number = 0;
+    for client in [&shop.public, &shop.admin] {
+        for operation in runtime.block_on(operations(client)) {
+            let accepted = RefCell::new(0);
+            let last = RefCell::new(original.clone());
+            let times = if operation.changes() { 4 } else { 1 };
+            try_all(times * cases(), &odd(&operation), |odd| {
+                let answer = runtime.block_on(ask(client, &odd));
+                judge(&odd.method, &answer);
+                *accepted.borrow_mut() += usize::from(answer.status == StatusCode::CREATED);
+                if operation.changes() && odd.method == operation.method {
+                    let now = runtime.block_on(settings(&shop));
+                    if !answer.status.is_success() {
+                        assert_eq!(now, *last.borrow(), "{odd:?} was refused and changed something");
+                    }
+                    last.replace(now);
+                }
+            });
+            number += 1;
+            runtime.block_on(restore(&shop, &original, &format!("well-{number}")));
+            placed += accepted.into_inner() + 1;
+        }
+    }
+    runtime.block_on(settle(shop, placed));
+}
+
+/// One after the other, so that each meets what the others before it have changed.
+fn no_requests_to_all_routes_make_the_service_fail(engine: Engine) {
+    let runtime = Runtime::new().expect("a runtime");
+    let shop = runtime.block_on(quick_shop(engine));
+    let original = runtime.block_on(settings(&shop));
+    let accepted = RefCell::new(0);
+    let listeners = [&shop.public, &shop.admin];
+    let requests = (0..listeners.len()).flat_map(|listener| {
+        let operations = runtime.block_on(operations(listeners[listener])).into_iter();
+        operations.map(move |operation| {
+            let weight = if operation.changes() { 4 } else { 1 };
+            (weight, odd(&operation).prop_map(move |odd| (listener, odd)).boxed())
+        })
+    });
+    let requests = Union::new_weighted(requests.collect());
+    try_all(16 * cases(), &requests, |(listener, odd)| {
+        let answer = runtime.block_on(ask(listeners[listener], &odd));
+        judge(&odd.method, &answer);
+        *accepted.borrow_mut() += usize::from(answer.status == StatusCode::CREATED);
+    });
+    runtime.block_on(restore(&shop, &original, "well"));
+    runtime.block_on(settle(shop, accepted.into_inner() + 1));
+}
+
+/// Every order that was accepted is there and paid, and nothing else.
+async fn settle(shop: Shop, placed: usize) {
+    assert_eq!(shop.count_orders().await, placed, "an order was refused and stored, or accepted and lost");
+    shop.all_paid().await;
+    assert_eq!(shop.provider().figures().charges, placed as u64, "what is stored is paid, and nothing else");
+    shop.close().await;
+}
+
+async fn every_route_does_what_its_example_says(engine: Engine) {
+    let shop = Shop::open(engine).await;
+    assert_eq!(shop.public.post_order(order_text("order-123")).await.status, StatusCode::CREATED);
+    for client in [&shop.public, &shop.admin] {
+        for operation in operations(client).await {
+            let answer = ask(client, &example(&operation)).await;
+            // The one order that the document knows is there already.
+            let taken = operation.method == Method::POST && answer.status == StatusCode::CONFLICT;
+            assert!(answer.status.is_success() || taken, "{operation:?}: {}", answer.text());
+        }
+    }
+    shop.close().await;
+}
+
+async fn a_body_that_breaks_off_changes_nothing(engine: Engine) {
+    let shop = Shop::open(engine).await;
+    let before = settings(&shop).await;
+    for (client, port) in [(&shop.public, shop.port()), (&shop.admin, shop.admin_port())] {
+        for operation in operations(client).await.iter().filter(|operation| operation.changes()) {
+            break_off(port, operation).await;
+        }
+    }
+    assert_eq!(settings(&shop).await, before);
+    assert_eq!(shop.count_orders().await, 0);
+    restore(&shop, &before, "well").await;
+    shop.close().await;
+}
+
+/// Sends the whole example but its last byte, and hangs up.
+async fn break_off(port: u16, operation: &Operation) {
+    let body = operation.body.as_ref().expect("a body").to_string();
+    let (method, path, length) = (&operation.method, operation.path(str::to_owned), body.len());
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+    stream.write_all(head.as_bytes()).await.expect("the head is taken");
+    stream.write_all(&body.as_bytes()[..length - 1]).await.expect("the body is taken");
+    stream.shutdown().await.expect("the connection can be closed");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{method} {path}: {answer}");
 }

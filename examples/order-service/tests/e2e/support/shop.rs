@@ -49,6 +49,10 @@ impl Shop {
         self.service.public().port()
     }
 
+    pub(crate) fn admin_port(&self) -> u16 {
+        self.service.admin().port()
+    }
+
     /// The payment breaker's snapshot.
     pub(crate) async fn breaker(&self) -> Value {
         self.public.get("/circuit-breakers/payment").await.json()
