@@ -30,11 +30,26 @@ pub(super) struct Store<M: Member<K>, K, S> {
     name: Name,
 }
 
-/// Where the member of a key is, and since which tenancy.
+/// Where the member of a key is, and since which tenancy: one whole word, because reading a word that was written in parts
+/// stalls the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    slot: u32,
-    tenancy: u32,
+pub(super) struct Place(u64);
+
+impl Place {
+    const fn new(slot: u32, tenancy: u32) -> Self {
+        Self(((tenancy as u64) << u32::BITS) | slot as u64)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+    const fn slot(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    const fn tenancy(self) -> u32 {
+        (self.0 >> u32::BITS) as u32
+    }
 }
 
 /// What a call carries that was admitted for a key: where its member is, and the member's own token.
@@ -94,7 +109,7 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let place = *self.index.pin().get(key)?;
-        Some((place, self.slots.get(place.slot)?))
+        Some((place, self.slots.get(place.slot())?))
     }
 
     #[inline(always)]
@@ -105,7 +120,7 @@ where
     {
         if let Some((place, slot)) = self.find(ask.call) {
             let admitted = slot.member().try_admit(&ask.about(&()));
-            if slot.serves_and_is_used(place.tenancy) {
+            if slot.serves_and_is_used(place.tenancy()) {
                 return admitted.map(|token| KeyedToken::tracked(place, token));
             }
             // The key was forgotten on the way, and this was another one's admission.
@@ -133,8 +148,8 @@ where
     #[inline(always)]
     pub(super) fn settle(&self, token: KeyedToken<M::Token>, ending: Ending<'_>, now: &Now<'_>) {
         if let Some(Tracked { token, place }) = token.0
-            && let Some(slot) = self.slots.get(place.slot)
-            && slot.serves(place.tenancy)
+            && let Some(slot) = self.slots.get(place.slot())
+            && slot.serves(place.tenancy())
         {
             slot.member().settle(token, ending, now);
         }
@@ -143,11 +158,11 @@ where
     /// A call whose key was forgotten since it was admitted goes on untracked.
     pub(super) fn renew(&self, token: &mut KeyedToken<M::Token>, now: &Now<'_>) -> Result<(), M::Refusal> {
         let Some(Tracked { token: own, place }) = &mut token.0 else { return Ok(()) };
-        if let Some(slot) = self.slots.get(place.slot)
-            && slot.serves(place.tenancy)
+        if let Some(slot) = self.slots.get(place.slot())
+            && slot.serves(place.tenancy())
         {
             let renewed = slot.member().renew(own, now);
-            if slot.serves_and_is_used(place.tenancy) {
+            if slot.serves_and_is_used(place.tenancy()) {
                 return renewed;
             }
             if let Some(Tracked { token, .. }) = token.0.take() {
@@ -164,7 +179,7 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let (place, slot) = self.find(key)?;
-        Some((place, Pinned::new(slot, place.tenancy)?))
+        Some((place, Pinned::new(slot, place.tenancy())?))
     }
 
     /// The member of `key`, which gets one if it has none; nothing if there is no room, and nobody who could be forgotten.
@@ -187,14 +202,14 @@ where
             self.tell_that_it_is_full(room);
             return None;
         };
-        let place = Place { slot, tenancy };
+        let place = Place::new(slot, tenancy);
         self.index.pin().insert(tenant.key.clone(), place);
         Some((place, Pinned::new(self.slots.get(slot)?, tenancy)?))
     }
 
     /// Takes a key out of the index whose tenancy has ended.
     fn forget(&self, slot: u32, gone: &Resident<K>) {
-        let ended = Place { slot, tenancy: gone.tenancy };
+        let ended = Place::new(slot, gone.tenancy);
         // If it is there with another place, then it has come back.
         let _ = self.index.pin().remove_if(&gone.tenant.key, |_, place| *place == ended);
     }
@@ -223,12 +238,12 @@ where
     {
         let mut room = self.room.lock();
         let Some((place, slot)) = self.find(key) else { return false };
-        if !slot.serves(place.tenancy) {
+        if !slot.serves(place.tenancy()) {
             return false;
         }
         let Some((Some(gone), _)) = slot.hand_over(None, |_| true) else { return false };
-        self.forget(place.slot, &gone);
-        room.take_back(place.slot);
+        self.forget(place.slot(), &gone);
+        room.take_back(place.slot());
         true
     }
 

@@ -1,13 +1,23 @@
 //! One circuit for each key: which key a call counts for, who is forgotten to make room, and what is never forgotten.
 
 mod calls;
+mod cancellation;
+mod config;
+mod control;
+mod events;
+mod log;
+mod metrics;
+mod properties;
 mod room;
+mod threads;
 
 use std::time::Duration;
 
 use seawall_circuit_breaker::{CircuitBreakers, Config, Keyed, State};
+use seawall_core::Permit;
 use seawall_core::time::{Clock, ManualTime};
 
+const SECOND: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Opens at the second failure in a row.
@@ -36,7 +46,7 @@ fn open(breakers: &CircuitBreakers<String>, key: &str) {
 
 /// Asks, and takes the call back if it is admitted.
 fn is_refused(breakers: &CircuitBreakers<String>, key: &str) -> bool {
-    breakers.with(key).try_admit().map(|permit| permit.cancel()).is_err()
+    breakers.with(key).try_admit().map(Permit::cancel).is_err()
 }
 
 fn state(breakers: &CircuitBreakers<String>, key: &str) -> Option<State> {
