@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Settings;
 use super::rules::{InvalidConfig, valid};
+use crate::database::redacted;
 
 /// The keys that have keys below them.
 const TABLES: [&str; 10] = [
@@ -53,7 +54,7 @@ fn check_tables(text: &str) -> Result<(), String> {
         let first = parts.next().and_then(|part| root.get(part));
         let Some(found) = first.and_then(|first| parts.try_fold(first, toml::Value::get)) else { continue };
         if !found.is_table() {
-            return Err(format!("`{key}` is `{}`, must be a table", one_line(&found.to_string())));
+            return Err(InvalidConfig::new(key, one_line(&found.to_string()), "a table").to_string());
         }
     }
     Ok(())
@@ -68,7 +69,7 @@ fn explain(key: &str, written: &str, message: &str) -> String {
     let fault = match (valid(key), message.split_once(", expected ")) {
         (Some(valid), _) => InvalidConfig::new(key, written, valid),
         (None, Some((_, expected))) => InvalidConfig::new(key, written, expected),
-        (None, None) => return format!("`{key}` is `{written}`: {message}"),
+        (None, None) => return format!("`{key}` is `{}`: {}", redacted(written), redacted(message)),
     };
     fault.to_string()
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use crate::support::run_to_end;
+use crate::support::{ended_with_code_1, run_to_end, run_to_end_with};
 
 #[test]
 fn a_bad_file_ends_the_process_with_one_line() {
@@ -29,6 +29,21 @@ fn a_bad_file_ends_the_process_with_one_line() {
         ("[sever]\nport = 1", "sever", "", "`server`"),
         ("[server]\n\"two\\nlines\" = 1", "server.two\\nlines", "", "`port`"),
         ("payment = []", "payment", "[]", "a table"),
+        (
+            "[database]\nurl = 'postgres://shop:secret@db/a/b'",
+            "database.url",
+            "postgres://shop:***@db/a/b",
+            "a URL such as",
+        ),
+        (
+            "[database]\nurl = ['postgres://shop:secret@db/orders']",
+            "database.url",
+            "postgres://shop:***@db",
+            "a URL such as",
+        ),
+        ("database = 'postgres://shop:secret@db/orders'", "database", "postgres://shop:***@db/orders", "a table"),
+        ("[database]\nmax_connections = 0", "database.max_connections", "0", "from 1 to 1000"),
+        ("[database]\nlock_timeout = '0s'", "database.lock_timeout", "0s", "from 10ms to 5m"),
     ] {
         fs::write(path, text).expect("the file can be written");
         let output = run_to_end(&["--config", path]);
@@ -38,6 +53,7 @@ fn a_bad_file_ends_the_process_with_one_line() {
         for part in ["order-service: ", path, &format!("`{key}"), value, valid] {
             assert!(complaint.contains(part), "no {part} in {complaint}");
         }
+        assert!(!complaint.contains("secret"), "{complaint}");
     }
 }
 
@@ -68,4 +84,38 @@ fn bad_arguments_end_the_process_with_code_2() {
         assert!(complaint.contains(arguments[arguments.len() - 1]) || complaint.contains(arguments[0]), "{complaint}");
     }
     assert_eq!(run_to_end(&["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_database_url_that_cannot_be_used_is_told_without_its_password() {
+    for (url, shown, valid) in [
+        ("mysql://shop:secret@db/orders", "mysql://shop:***@db/orders", "a URL such as postgres://"),
+        ("shop:secret@db", "shop:***@db", "a URL such as postgres://"),
+        ("postgres://shop:secret@db:x/orders", "postgres://shop:***@db:x/orders", "a URL such as postgres://"),
+        ("postgres://shop:secret\n@db:x/orders", "postgres://shop:***@db:x/orders", "a URL such as postgres://"),
+        ("postgres://shop:secret@db/orders?color=red", "postgres://shop:***@db/orders?color=red", "application_name"),
+        ("postgres://shop:secret@db/orders?sslmode=require", "sslmode=require", "disable, allow or prefer"),
+        ("host=db password=secret", "host=db password=***", "a URL such as postgres://"),
+    ] {
+        let given = [
+            ("DATABASE_URL", run_to_end_with(url, &[])),
+            ("--database-url", run_to_end(&["--database-url", url])),
+            // What is said last counts.
+            ("--database-url", run_to_end_with("postgres://db/orders", &["--database-url", url])),
+        ];
+        for (name, output) in given {
+            let complaint = String::from_utf8(output.stderr).expect("UTF-8");
+            assert_eq!((output.status.code(), complaint.lines().count()), (Some(2), 1), "{url}: {complaint}");
+            for part in [&format!("order-service: `{name}` is `"), shown, valid] {
+                assert!(complaint.contains(part), "no {part} in {complaint}");
+            }
+            assert!(!complaint.contains("secret"), "{complaint}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_variable_names_no_database() {
+    let output = run_to_end_with("", &["--port", "0", "--admin-port", "0", "--data", "/dev/null/data"]);
+    ended_with_code_1(&output, "/dev/null/data cannot be used");
 }

@@ -1,11 +1,10 @@
 //! Starting and ending.
 
 use std::fs;
-use std::process::Output;
 
 use axum::http::StatusCode;
 
-use crate::support::{Engine, Process, Storage, eventually, order_text, run_to_end, run_to_end_on};
+use crate::support::{Engine, Process, Storage, ended_with_code_1, eventually, order_text, run_to_end, run_to_end_on};
 
 each_engine!(
     multi_thread: sigterm_first_says_not_ready_then_lets_requests_finish,
@@ -90,11 +89,4 @@ async fn a_data_folder_in_use_is_told_in_one_line() {
 /// Starts a service on `storage`, which must end by itself and tell why in one line.
 fn refuses_to_start(storage: &Storage, arguments: &[&str], told: &str) {
     ended_with_code_1(&run_to_end_on(storage, arguments), told);
-}
-
-fn ended_with_code_1(output: &Output, told: &str) {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let complaint = str::from_utf8(&output.stderr).expect("UTF-8");
-    let lines: Vec<_> = complaint.lines().collect();
-    assert!(matches!(lines[..], [line] if line.starts_with("order-service: ") && line.contains(told)), "{complaint}");
 }

@@ -10,5 +10,7 @@ mod crash;
 mod lifecycle;
 mod orders;
 mod outage;
+mod postgres;
+mod postgres_outage;
 mod random_input;
 mod telling;

@@ -13,6 +13,7 @@ each_engine!(
     money_is_exact_to_the_last_digit,
     an_id_is_taken_once,
     pages_show_each_order_once_newest_first,
+    orders_of_one_moment_are_in_the_order_of_their_bytes,
     the_catalogue_is_seeded,
     head_is_get_without_the_body,
 );
@@ -93,6 +94,30 @@ async fn pages_show_each_order_once_newest_first(engine: Engine) {
     let ids: HashSet<_> = seen.iter().map(|order| order["id"].as_str()).collect();
     assert_eq!(ids.len(), 25);
     assert!(seen.windows(2).all(|pair| pair[0]["created_at"].as_str() >= pair[1]["created_at"].as_str()));
+    shop.close().await;
+}
+
+async fn orders_of_one_moment_are_in_the_order_of_their_bytes(engine: Engine) {
+    // No language has the order of bytes, and a cursor ends a page in the database's order or in none.
+    let mut ids = ["a", "A-a", "B", "9", "a_b", "10", "Z", "a.b", "A-z", "aB"];
+    let shop = Shop::open(engine).await;
+    for id in ids {
+        assert_eq!(shop.public.post_order(order_text(id)).await.status, StatusCode::CREATED);
+    }
+    shop.storage().execute("UPDATE orders SET created_at = 1700000000000").await;
+    let mut seen = Vec::new();
+    let mut path = "/orders?limit=3".to_owned();
+    loop {
+        let page = shop.public.get(&path).await.json();
+        let orders = page["orders"].as_array().expect("a list");
+        seen.extend(orders.iter().map(|order| order["id"].as_str().expect("a text").to_owned()));
+        match page["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/orders?limit=3&cursor={cursor}"),
+            None => break,
+        }
+    }
+    ids.sort_unstable_by(|a, b| b.cmp(a));
+    assert_eq!(seen, ids);
     shop.close().await;
 }
 

@@ -4,6 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use order_service::config::{DatabaseUrl, Settings};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
 use super::cluster;
@@ -93,6 +96,29 @@ impl Storage {
     /// One in the PostgreSQL database at `url`, or in a folder.
     pub(crate) fn at(url: Option<String>) -> Self {
         Self { folder: TempDir::new().expect("a temporary folder"), url }
+    }
+
+    /// The same database for another service, where it is one that services can share.
+    pub(crate) fn shared(&self) -> Self {
+        Self::at(self.url.clone())
+    }
+
+    /// Where the server has it.
+    pub(crate) fn url(&self) -> &str {
+        self.url.as_deref().expect("it is on a server")
+    }
+
+    /// Runs a statement behind the service's back.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        let executed = if let Some(url) = &self.url {
+            let mut connection = PgConnection::connect(url).await.expect("the server takes connections");
+            connection.execute(sql).await.map(drop)
+        } else {
+            let file = SqliteConnectOptions::new().filename(self.folder().join("data/orders.sqlite"));
+            let mut connection = file.connect().await.expect("the file is there");
+            connection.execute(sql).await.map(drop)
+        };
+        executed.expect("the database does as it is told");
     }
 
     /// Where the test itself may keep files, in one folder with the service's.

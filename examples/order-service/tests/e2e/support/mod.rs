@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub(crate) use engine::{Engine, Storage};
 pub(crate) use http::{Answer, Client};
 pub(crate) use openmetrics::Exposition;
-pub(crate) use process::{Process, run_to_end, run_to_end_on};
+pub(crate) use process::{Process, ended_with_code_1, run_to_end, run_to_end_on, run_to_end_with};
 pub(crate) use shop::Shop;
 
 /// More than anything here takes, on the slowest machine.

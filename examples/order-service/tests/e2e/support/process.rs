@@ -80,11 +80,24 @@ pub(crate) fn run_to_end(arguments: &[&str]) -> Output {
     output(program().args(arguments))
 }
 
+/// The same, in an environment that names a database.
+pub(crate) fn run_to_end_with(database_url: &str, arguments: &[&str]) -> Output {
+    output(program().env("DATABASE_URL", database_url).args(arguments))
+}
+
 /// The same, with its orders in `storage`.
 pub(crate) fn run_to_end_on(storage: &Storage, arguments: &[&str]) -> Output {
     let mut program = program();
     storage.pass_to(&mut program);
     output(program.args(arguments))
+}
+
+/// It ended with code 1 and one line, which tells.
+pub(crate) fn ended_with_code_1(output: &Output, told: &str) {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let complaint = str::from_utf8(&output.stderr).expect("UTF-8");
+    let lines: Vec<_> = complaint.lines().collect();
+    assert!(matches!(lines[..], [line] if line.starts_with("order-service: ") && line.contains(told)), "{complaint}");
 }
 
 /// The program, in an environment that names no database.

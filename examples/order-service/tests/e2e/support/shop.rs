@@ -15,7 +15,7 @@ pub(crate) struct Shop {
     service: Service,
     pub(crate) public: Client,
     pub(crate) admin: Client,
-    _storage: Storage,
+    storage: Storage,
 }
 
 impl Shop {
@@ -26,7 +26,11 @@ impl Shop {
 
     /// The same, with `change`d settings.
     pub(crate) async fn open_with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
-        let storage = Storage::new(engine);
+        Self::open_on(Storage::new(engine), change).await
+    }
+
+    /// The same, with its orders in `storage`.
+    pub(crate) async fn open_on(storage: Storage, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         settings.server.port = 0;
         settings.server.admin_port = 0;
@@ -38,11 +42,15 @@ impl Shop {
         change(&mut settings);
         let service = Service::start(settings).await.expect("the service starts");
         let (public, admin) = (Client::new(service.public()), Client::new(service.admin()));
-        Self { service, public, admin, _storage: storage }
+        Self { service, public, admin, storage }
     }
 
     pub(crate) fn provider(&self) -> &Provider {
         self.service.provider().expect("the provider is the service's own")
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
     }
 
     pub(crate) fn port(&self) -> u16 {
