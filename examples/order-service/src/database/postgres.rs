@@ -56,7 +56,7 @@ impl Postgres {
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
-            .connect_lazy_with(limited(options, settings.statement_timeout, settings.lock_timeout));
+            .connect_lazy_with(session(options, settings.statement_timeout, settings.lock_timeout));
         Ok(Self {
             pool,
             server,
@@ -121,12 +121,33 @@ impl Postgres {
     }
 }
 
-/// Has the server itself end a statement that runs, or waits for a lock, for too long.
-fn limited(options: PgConnectOptions, statement: Duration, lock: Duration) -> PgConnectOptions {
+/// Has the server end a statement that runs, or waits for a lock, for too long, and answer a commit when it is on the disk,
+/// whatever it does for others.
+fn session(options: PgConnectOptions, statement: Duration, lock: Duration) -> PgConnectOptions {
     options.options([
         ("statement_timeout", statement.as_millis().to_string()),
         ("lock_timeout", lock.as_millis().to_string()),
+        ("synchronous_commit", "on".to_owned()),
         // Notices tell about statements, which are the service's own.
         ("client_min_messages", "warning".to_owned()),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_bounded_and_durable_whatever_the_url_says() {
+        let url = DatabaseUrl::from("postgres://db/orders?options=-c%20synchronous_commit%3Doff");
+        let options = session(url.options().expect("a good URL"), Duration::from_secs(5), Duration::from_millis(200));
+        // Of two settings of one name the server takes the last.
+        assert_eq!(
+            options.get_options(),
+            Some(
+                "-c synchronous_commit=off -c statement_timeout=5000 -c lock_timeout=200 -c synchronous_commit=on \
+                 -c client_min_messages=warning"
+            )
+        );
+    }
 }

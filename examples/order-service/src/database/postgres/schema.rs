@@ -10,7 +10,7 @@ use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use tokio::task::JoinSet;
 
-use super::limited;
+use super::session;
 use crate::clock::timeout;
 use crate::database::error::{is_refusal, timed_out};
 use crate::database::migrations;
@@ -45,7 +45,7 @@ impl Schema {
         let schema = Arc::new(Self::default());
         let mut tasks = JoinSet::new();
         let preparation = Preparation {
-            options: limited(options, STEP_LIMIT, LOCK_LIMIT),
+            options: session(options, STEP_LIMIT, LOCK_LIMIT),
             connect_timeout,
             clock,
             schema: schema.clone(),
