@@ -88,7 +88,7 @@ pub(crate) struct OpenInterval {
     multiplier: Option<f64>,
     #[serde(default, with = "humantime_serde")]
     max: Option<Duration>,
-    jitter: Option<JitterName>,
+    jitter: Option<Jitter>,
     #[serde(default, with = "humantime_serde")]
     stable_after: Option<Duration>,
     honour_hint: Option<bool>,
@@ -102,38 +102,11 @@ impl From<OpenInterval> for config::OpenInterval {
             first,
             multiplier: file.multiplier.unwrap_or(default.multiplier),
             max: file.max.unwrap_or(default.max.max(first)),
-            jitter: file.jitter.map_or(default.jitter, Jitter::from),
+            jitter: file.jitter.unwrap_or(default.jitter),
             stable_after: file.stable_after.unwrap_or(default.stable_after),
             honour_hint: file.honour_hint.unwrap_or(default.honour_hint),
         }
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum JitterName {
-    None,
-    Equal,
-    Full,
-}
-
-impl From<JitterName> for Jitter {
-    fn from(name: JitterName) -> Self {
-        match name {
-            JitterName::None => Self::None,
-            JitterName::Equal => Self::Equal,
-            JitterName::Full => Self::Full,
-        }
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-pub(crate) fn jitter<S: Serializer>(jitter: &Jitter, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match jitter {
-        Jitter::Equal => "equal",
-        Jitter::Full => "full",
-        _ => "none",
-    })
 }
 
 #[derive(Deserialize)]

@@ -3,14 +3,25 @@
 
 mod budget;
 mod error;
+mod hedge;
+mod paying;
 mod requests;
 mod retry;
+mod span;
+mod timeout;
 mod verdict;
 
-pub use budget::Budget;
+pub use budget::{Began, Budget, BudgetConfig, BudgetSnapshot, Deposits, Extra, InFlight, Tokens};
 pub use error::TimedOut;
-pub use requests::{Copied, Requests};
+#[cfg(feature = "tower")]
+pub use hedge::tower::{HedgeFuture, HedgeLayer, HedgeService};
+pub use hedge::{Hedge, HedgeConfig, HedgeDelay, HedgeEvent, HedgeSnapshot, HedgeTotal};
+pub use paying::Paying;
+pub use requests::{Copied, Deadlines, Requests, Undated};
 #[cfg(feature = "tower")]
 pub use retry::tower::{RetryFuture, RetryLayer, RetryService};
 pub use retry::{Attempt, Config, Event, Reason, Retry, Snapshot, Total};
+#[cfg(feature = "tower")]
+pub use timeout::tower::{Configured, TimeoutFuture, TimeoutLayer, TimeoutService, Within};
+pub use timeout::{Timed, Timeout, TimeoutConfig, TimeoutSnapshot, TimeoutTotal};
 pub use verdict::{ErrIsRetryable, Errors, Judge, Verdict};

@@ -9,23 +9,23 @@ use tower_service::Service;
 use crate::contract::Request;
 
 /// One poll of a service's readiness.
-pub(crate) fn poll_ready<T: Service<Request>>(service: &mut T) -> Poll<Result<(), T::Error>> {
+pub fn poll_ready<T: Service<Request>>(service: &mut T) -> Poll<Result<(), T::Error>> {
     service.poll_ready(&mut Context::from_waker(Waker::noop()))
 }
 
 /// One poll of a service's readiness, which must be there.
 #[track_caller]
-pub(crate) fn make_ready<T: Service<Request>>(service: &mut T) {
+pub fn make_ready<T: Service<Request>>(service: &mut T) {
     assert!(matches!(poll_ready(service), Poll::Ready(Ok(()))), "the service must be ready");
 }
 
 /// One poll of a future.
-pub(crate) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Readiness and one call, as a caller that waits for both.
-pub(crate) async fn ready_and_call<T: Service<Request>>(
+pub async fn ready_and_call<T: Service<Request>>(
     service: &mut T,
     request: Request,
 ) -> Result<T::Response, T::Error> {

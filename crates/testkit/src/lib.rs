@@ -3,7 +3,7 @@
 pub mod alloc;
 pub mod cancel;
 pub mod contract;
-mod drive;
+pub mod drive;
 pub mod exec;
 pub mod random;
 #[cfg(unix)]

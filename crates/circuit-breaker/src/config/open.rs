@@ -28,7 +28,6 @@ pub struct OpenInterval {
     #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
     pub max: Duration,
     /// Whether the interval is shortened at random, so that many clients do not come back at once.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::format::jitter"))]
     pub jitter: Jitter,
     /// How long the circuit must stay closed before the interval is the first again. Zero: as soon as it closes.
     #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]

@@ -1,19 +1,19 @@
-//! Leave for further attempts.
+//! What extra attempts are paid from, so that they cannot multiply an outage.
 
-use std::sync::Arc;
+mod billionths;
+mod config;
+mod deposited;
+mod guard;
+mod handle;
+mod in_flight;
+mod lane;
+mod metrics;
+mod settings;
+mod snapshot;
+mod tokens;
+mod window;
 
-use seawall_core::time::Now;
-
-/// Leave for further attempts.
-#[derive(Clone, Debug, Default)]
-pub struct Budget(Arc<()>);
-
-impl Budget {
-    pub(crate) fn enter(&self, _now: &Now<'_>) {}
-    pub(crate) fn leave(&self) {}
-    pub(crate) fn try_spend(&self, _now: &Now<'_>) -> bool {
-        true
-    }
-    pub(crate) fn give_back(&self, _started: bool) {}
-    pub(crate) fn judged(&self, _good: bool) {}
-}
+pub use config::{BudgetConfig, Deposits, InFlight, Tokens};
+pub use guard::{Began, Extra};
+pub use handle::Budget;
+pub use snapshot::BudgetSnapshot;

@@ -3,10 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::observe::Observer;
+use seawall_core::time::Clock;
 use seawall_core::{Backoff, ConfigError, Jitter, Name};
 
 use super::event::Event;
-use crate::budget::Budget;
+use crate::budget::BudgetConfig;
+use crate::paying::{Paid, Paying};
 
 /// How often, how soon and at what price a call is made again.
 ///
@@ -29,25 +31,55 @@ use crate::budget::Budget;
 /// # Ok::<(), seawall_core::ConfigError>(())
 /// ```
 #[derive(Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Config {
     pub(crate) name: String,
     pub(crate) max_attempts: u32,
+    #[cfg_attr(feature = "serde", serde(rename = "backoff"))]
     pub(crate) shape: Shape,
     pub(crate) jitter: Jitter,
+    #[cfg_attr(feature = "serde", serde(with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
     pub(crate) attempt_timeout: Option<Duration>,
+    #[cfg_attr(feature = "serde", serde(with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
     pub(crate) within: Option<Duration>,
+    #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
     pub(crate) max_hint: Duration,
-    pub(crate) budget: Option<Budget>,
+    pub(crate) budget: Paying,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
 }
 
 /// How the waits grow.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 pub(crate) enum Shape {
-    Fixed { wait: Duration },
-    Linear { initial: Duration, step: Duration, max: Duration },
-    Exponential { initial: Duration, multiplier: f64, max: Duration },
-    Decorrelated { initial: Duration, max: Duration },
+    Fixed {
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        wait: Duration,
+    },
+    Linear {
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        initial: Duration,
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        step: Duration,
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        max: Duration,
+    },
+    Exponential {
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        initial: Duration,
+        multiplier: f64,
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        max: Duration,
+    },
+    Decorrelated {
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        initial: Duration,
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        max: Duration,
+    },
 }
 
 impl Default for Config {
@@ -63,7 +95,7 @@ impl Default for Config {
             attempt_timeout: None,
             within: None,
             max_hint: 30 * second,
-            budget: Some(Budget::default()),
+            budget: Paying::Own(BudgetConfig::default()),
             observer: None,
         }
     }
@@ -150,10 +182,10 @@ impl Config {
         self
     }
 
-    /// Pays for further attempts from `budget`, which others may share.
+    /// Pays for further attempts from `budget`: one of its own, or a [`Budget`](crate::Budget) that others share.
     #[must_use]
-    pub fn budget(mut self, budget: Budget) -> Self {
-        self.budget = Some(budget);
+    pub fn budget(mut self, budget: impl Into<Paying>) -> Self {
+        self.budget = budget.into();
         self
     }
 
@@ -161,7 +193,7 @@ impl Config {
     /// `max_attempts` times its load.
     #[must_use]
     pub fn without_budget(mut self) -> Self {
-        self.budget = None;
+        self.budget = Paying::Unlimited;
         self
     }
 
@@ -196,17 +228,16 @@ pub(crate) struct Settings {
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) within: Option<Duration>,
     pub(crate) max_hint: Duration,
-    pub(crate) budget: Option<Budget>,
+    pub(crate) paid: Paid,
     pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
 }
 
 const MOST_ATTEMPTS: u32 = 1_000;
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-impl TryFrom<Config> for Settings {
-    type Error = ConfigError;
-
-    fn try_from(config: Config) -> Result<Self, ConfigError> {
+impl Settings {
+    /// `earlier` are those of the same instance, whose budget goes on if it is configured as before.
+    pub(crate) fn new(config: Config, clock: &Clock, earlier: Option<&Self>) -> Result<Self, ConfigError> {
         if !(1..=MOST_ATTEMPTS).contains(&config.max_attempts) {
             return Err(ConfigError::new("max_attempts", config.max_attempts, format!("1 to {MOST_ATTEMPTS}")));
         }
@@ -217,7 +248,7 @@ impl TryFrom<Config> for Settings {
             attempt_timeout: config.attempt_timeout.map(|span| positive("attempt_timeout", span)).transpose()?,
             within: config.within.map(|span| positive("within", span)).transpose()?,
             max_hint: bounded("max_hint", config.max_hint)?,
-            budget: config.budget,
+            paid: Paid::new(&config.budget, clock, earlier.map(|settings| &settings.paid))?,
             observer: config.observer,
         })
     }

@@ -101,7 +101,7 @@ impl Retry {
     /// # Errors
     /// Names the first field whose value cannot be.
     pub fn seeded(config: Config, clock: Clock, random: Random) -> Result<Self, ConfigError> {
-        let settings = Settings::try_from(config)?;
+        let settings = Settings::new(config, &clock, None)?;
         let inner = Inner {
             clock,
             name: settings.name,
@@ -122,7 +122,7 @@ impl Retry {
     /// # Errors
     /// Names the first field whose value cannot be, or the name if it is another; then nothing has changed.
     pub fn reconfigure(&self, config: Config) -> Result<(), ConfigError> {
-        let settings = Settings::try_from(config)?;
+        let settings = Settings::new(config, &self.inner.clock, Some(&self.inner.settings()))?;
         if settings.name != self.inner.name {
             let valid = format!("{:?}: a running instance keeps its name", self.inner.name);
             return Err(ConfigError::new("name", format!("{:?}", settings.name), valid));
@@ -171,7 +171,7 @@ impl Inner {
         let nanos = |span: Option<Duration>| span.map_or(NONE, |span| u64::try_from(span.as_nanos()).unwrap_or(NONE));
         self.within.store(nanos(settings.within), Ordering::Release);
         self.attempt_timeout.store(nanos(settings.attempt_timeout), Ordering::Release);
-        self.has_budget.store(settings.budget.is_some().into(), Ordering::Release);
+        self.has_budget.store(settings.paid.budget.is_some().into(), Ordering::Release);
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -210,7 +210,7 @@ impl<R: AsRef<Retry>> Making<R> {
             (None, deadline) => deadline,
         };
         let paying = (inner.has_budget.load(Ordering::Acquire) != 0).then(|| inner.settings());
-        if let Some(budget) = paying.as_ref().and_then(|settings| settings.budget.as_ref()) {
+        if let Some(budget) = paying.as_ref().and_then(|settings| settings.paid.budget.as_ref()) {
             budget.enter(&now);
         }
         Self { course: Course::begin(deadline.map(Deadline::time)), paying, extra_is_out: false, ended: false, retry }
@@ -262,7 +262,7 @@ impl<R: AsRef<Retry>> Making<R> {
         let now = Now::new(Some(&self.retry.as_ref().inner.clock));
         let at = now.get();
         let random = self.inner().random.lock().next();
-        let budget = self.paying.as_ref().and_then(|settings| settings.budget.as_ref());
+        let budget = self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref());
         let mut paid = false;
         let next = self.course.next(verdict, &settings, at, random, || {
             paid = budget.is_some_and(|budget| budget.try_spend(&now));
@@ -300,14 +300,14 @@ impl<R: AsRef<Retry>> Making<R> {
     }
 
     fn judged(&self, good: bool) {
-        if let Some(budget) = self.paying.as_ref().and_then(|settings| settings.budget.as_ref()) {
+        if let Some(budget) = self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref()) {
             budget.judged(good);
         }
     }
 
     fn extra_ended(&mut self) {
         if std::mem::take(&mut self.extra_is_out)
-            && let Some(budget) = self.paying.as_ref().and_then(|settings| settings.budget.as_ref())
+            && let Some(budget) = self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref())
         {
             budget.give_back(true);
         }
@@ -317,7 +317,7 @@ impl<R: AsRef<Retry>> Making<R> {
 impl<R: AsRef<Retry>> Drop for Making<R> {
     fn drop(&mut self) {
         self.extra_ended();
-        if let Some(budget) = self.paying.as_ref().and_then(|settings| settings.budget.as_ref()) {
+        if let Some(budget) = self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref()) {
             budget.leave();
         }
         if !self.ended {

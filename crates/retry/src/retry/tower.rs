@@ -164,6 +164,8 @@ enum State<F> {
     Readying,
     /// The attempt is out.
     Calling(#[pin] F),
+    /// The call has ended, and nothing of it is left.
+    Ended,
 }
 
 impl<S, Req, J, Q, R> Future for RetryFuture<S, Req, J, Q, R>
@@ -180,6 +182,7 @@ where
         let name = this.layer.retry.name();
         loop {
             match this.state.as_mut().project() {
+                Project::Ended => panic!("a future is not polled after its end"),
                 Project::Waiting(wait) => {
                     ready!(wait.poll(cx));
                     this.state.set(State::Readying);
@@ -257,6 +260,7 @@ where
                         this.state.set(State::Waiting(this.layer.retry.clock().sleep_until(at)));
                         continue;
                     }
+                    this.state.set(State::Ended);
                     return Poll::Ready(match ended {
                         Ok(result) => result.map_err(|error| this.layer.refuse.error(error)),
                         Err(limit) => {
