@@ -8,7 +8,7 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024;
 
 /// How much of a body that is too large is read all the same, and thrown away: a caller that is still sending when the
 /// connection closes does not see the answer.
-const MAX_DRAINED: usize = 8 * 1024 * 1024;
+pub(super) const MAX_DRAINED: usize = 8 * 1024 * 1024;
 
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use seawall_core::time::Clock;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
+use super::leftover::lend;
 use super::problem::Problem;
 use super::request_id::{self, RequestIds};
 use super::security_headers;
@@ -53,7 +54,9 @@ async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Re
 
     let started = edge.clock.now();
     let active = edge.figures.begin();
+    let (request, leftover) = lend(request);
     let mut response = next.run(request).instrument(span.clone()).await;
+    leftover.drain(&edge.clock);
     drop(active);
     let took = edge.clock.now().saturating_duration_since(started);
 

@@ -3,6 +3,7 @@
 mod body;
 mod edge;
 mod json;
+mod leftover;
 mod object;
 mod path;
 mod peer;

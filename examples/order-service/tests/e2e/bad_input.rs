@@ -18,6 +18,7 @@ each_engine!(
     bad_paths_and_parameters_are_told,
     a_body_that_never_ends_is_not_waited_for,
     a_body_without_length_is_bounded_too,
+    an_answer_reaches_a_caller_that_is_still_sending,
     what_is_not_http_harms_nobody,
 );
 
@@ -255,6 +256,28 @@ async fn a_body_without_length_is_bounded_too(engine: Engine) {
     let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("application/problem+json"), "{answer}");
     assert_eq!(shop.count_orders().await, 0);
+    shop.close().await;
+}
+
+async fn an_answer_reaches_a_caller_that_is_still_sending(engine: Engine) {
+    let body = vec![b' '; 4 * 1024 * 1024];
+    let shop = Shop::open(engine).await;
+    let mut stream = TcpStream::connect(("127.0.0.1", shop.port())).await.expect("a connection");
+    // All on one connection, which each answer leaves usable.
+    for (request, status) in [
+        ("POST /orders HTTP/1.1\r\ncontent-type: text/plain", 415),
+        ("POST /nowhere HTTP/1.1", 404),
+        ("DELETE /orders HTTP/1.1", 405),
+        ("GET /livez HTTP/1.1", 200),
+    ] {
+        let head = format!("{request}\r\nhost: shop\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).await.expect("the head is taken");
+        stream.write_all(&body).await.expect("the body is taken");
+        let mut answer = vec![0; 4096];
+        let length = stream.read(&mut answer).await.expect("an answer");
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+    }
     shop.close().await;
 }
 
