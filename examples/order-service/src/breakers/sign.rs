@@ -4,7 +4,7 @@ use seawall_core::Outcome;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteError;
 
-use crate::database::is_not_ready;
+use crate::database::{is_not_ready, is_unavailable};
 
 /// What an error tells about the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,60 +28,48 @@ pub(super) fn judge(error: &sqlx::Error) -> Outcome {
     }
 }
 
-/// By the kind of the error.
 pub(super) fn sign(error: &sqlx::Error) -> Sign {
     match error {
-        sqlx::Error::Database(error) => sign_of_answer(&**error),
-        // The service knows, and asks by itself until the database is there.
+        // The service knows, and has not asked.
         sqlx::Error::Io(error) if is_not_ready(error) => Sign::Nothing,
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::BeginFailed => Sign::Down,
+        sqlx::Error::Database(answer) => sign_of_answer(error, &**answer),
         sqlx::Error::RowNotFound => Sign::Works,
+        _ if is_unavailable(error) => Sign::Down,
         _ => Sign::Nothing,
     }
 }
 
-fn sign_of_answer(error: &dyn DatabaseError) -> Sign {
-    let code = error.code().unwrap_or_default();
-    if error.try_downcast_ref::<SqliteError>().is_some() {
+fn sign_of_answer(error: &sqlx::Error, answer: &dyn DatabaseError) -> Sign {
+    let code = answer.code().unwrap_or_default();
+    let special = if answer.try_downcast_ref::<SqliteError>().is_some() {
         sqlite(code.parse().unwrap_or_default())
     } else {
         sqlstate(&code)
-    }
+    };
+    special.unwrap_or(if is_unavailable(error) { Sign::Down } else { Sign::Works })
 }
 
 /// By SQLite's result code, whose last eight bits are the primary one.
-fn sqlite(code: u32) -> Sign {
+fn sqlite(code: u32) -> Option<Sign> {
     match code & 0xff {
         // BUSY, LOCKED, READONLY.
-        5 | 6 | 8 => Sign::CannotWrite,
-        // NOMEM, INTERRUPT, IOERR, CORRUPT, CANTOPEN, PROTOCOL, NOTADB.
-        7 | 9..=11 | 14 | 15 | 26 => Sign::Down,
+        5 | 6 | 8 => Some(Sign::CannotWrite),
         // FULL.
-        13 => Sign::Nothing,
-        // CONSTRAINT, and what is wrong with the question.
-        _ => Sign::Works,
+        13 => Some(Sign::Nothing),
+        _ => None,
     }
 }
 
-/// By the class of the SQL standard's code, and PostgreSQL's own codes within it.
-fn sqlstate(code: &str) -> Sign {
+/// By the SQL standard's code, and PostgreSQL's own.
+fn sqlstate(code: &str) -> Option<Sign> {
     match code {
         // The disk is full.
-        "53100" => Sign::Nothing,
-        // A lock was not to be had in time; the server is a standby.
-        "55P03" | "25006" => Sign::CannotWrite,
-        _ => match code.get(..2) {
-            // Connection, authorisation, no such database; resources, an operator's doing or a statement's time, system,
-            // configuration, internal.
-            Some("08" | "28" | "3D" | "53" | "57" | "58" | "F0" | "XX") => Sign::Down,
-            Some(_) => Sign::Works,
-            None => Sign::Nothing,
-        },
+        "53100" => Some(Sign::Nothing),
+        // The server is a standby; what is to be changed is locked.
+        "25006" | "55P03" => Some(Sign::CannotWrite),
+        // Rolled back for the sake of others.
+        _ if code.starts_with("40") => Some(Sign::Works),
+        _ => None,
     }
 }
 
@@ -102,36 +90,26 @@ mod tests {
             sqlx::Error::PoolTimedOut,
             sqlx::Error::WorkerCrashed,
         ] {
-            assert_eq!(judge(&error), Outcome::Failure, "{error}");
+            assert_eq!((sign(&error), judge(&error)), (Sign::Down, Outcome::Failure), "{error}");
         }
-        for code in [10, 8458, 11, 14] {
-            assert_eq!(sqlite(code), Sign::Down, "{code}");
-        }
-        for code in ["08006", "57014", "57P01", "57P03", "53300", "58030", "28P01", "3D000"] {
-            assert_eq!(sqlstate(code), Sign::Down, "{code}");
-        }
+        assert_eq!((sqlite(10), sqlstate("57P01")), (None, None), "nothing special");
     }
 
     #[test]
     fn what_keeps_from_writing_alone_is_told_apart() {
-        assert!([5, 517, 6, 8].map(sqlite).iter().all(|sign| *sign == Sign::CannotWrite));
-        assert!(["55P03", "25006"].map(sqlstate).iter().all(|sign| *sign == Sign::CannotWrite));
+        assert!([5, 517, 6, 8].map(sqlite).iter().all(|sign| *sign == Some(Sign::CannotWrite)));
+        assert!(["55P03", "25006"].map(sqlstate).iter().all(|sign| *sign == Some(Sign::CannotWrite)));
     }
 
     #[test]
-    fn a_database_that_finds_fault_with_the_question_works() {
+    fn a_database_that_answers_works() {
         assert_eq!(judge(&sqlx::Error::RowNotFound), Outcome::Success);
-        for code in [1, 19, 2067, 1555, 20] {
-            assert_eq!(sqlite(code), Sign::Works, "{code}");
-        }
-        for code in ["23505", "22P02", "42P01", "40001"] {
-            assert_eq!(sqlstate(code), Sign::Works, "{code}");
-        }
+        assert_eq!(sqlstate("40001"), Some(Sign::Works));
     }
 
     #[test]
     fn a_full_disk_and_a_fault_of_our_own_tell_nothing() {
-        assert_eq!((sqlite(13), sqlstate("53100")), (Sign::Nothing, Sign::Nothing));
+        assert_eq!((sqlite(13), sqlstate("53100")), (Some(Sign::Nothing), Some(Sign::Nothing)));
         assert_eq!(judge(&sqlx::Error::ColumnNotFound("colour".to_owned())), Outcome::Ignored);
     }
 

@@ -32,8 +32,7 @@ use seawall_core::time::Clock;
 use crate::config;
 use crate::metrics::SqlFigures;
 
-use error::is_unavailable;
-pub(crate) use error::{is_not_ready, undecodable};
+pub(crate) use error::{is_not_ready, is_unavailable, undecodable};
 pub(crate) use postgres::Postgres;
 pub(crate) use row::Row;
 pub(crate) use sqlite::{DataFolder, Sqlite};
