@@ -20,6 +20,7 @@ impl<'a> Began<'a> {
 }
 
 impl Drop for Began<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.budget.leave();
     }

@@ -59,6 +59,7 @@ struct Inner {
     clock: Clock,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one for each budget, behind its reference count")]
 enum Kind {
     Deposits(Deposited),
     InFlight(Running),
@@ -131,6 +132,7 @@ impl Budget {
     }
 
     /// An original call begins: it pays its share, and runs until what is returned is dropped.
+    #[inline]
     pub fn begin(&self) -> Began<'_> {
         self.enter(&Now::new(Some(&self.0.clock)));
         Began::new(self)
@@ -166,7 +168,7 @@ impl Budget {
         let (calls, spent) = (sum(lanes, |lane| &lane.calls), sum(lanes, |lane| &lane.spent));
         BudgetSnapshot {
             name: self.0.name,
-            kind: self.0.kind.name(),
+            kind: self.0.config.lock().kind(),
             balance,
             can_spend,
             in_flight: calls.saturating_sub(ended),
@@ -232,16 +234,6 @@ impl Budget {
     pub(crate) fn judged(&self, good: bool) {
         if let Kind::Tokens(purse) = &self.0.kind {
             purse.judge(good);
-        }
-    }
-}
-
-impl Kind {
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Deposits(_) => "deposits",
-            Self::InFlight(_) => "in_flight",
-            Self::Tokens(_) => "tokens",
         }
     }
 }
