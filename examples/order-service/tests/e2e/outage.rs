@@ -14,6 +14,7 @@ each_engine!(
     an_open_breaker_leaves_the_provider_alone,
     after_an_outage_everything_is_paid_once_without_anybody_asking,
     a_slow_provider_is_not_waited_for_and_charges_once,
+    a_provider_slower_than_callers_wait_is_paid_all_the_same,
     half_of_all_payments_failing_loses_nothing,
     a_provider_that_is_not_there_is_an_outage,
     a_lever_moves_the_provider,
@@ -125,6 +126,23 @@ async fn a_slow_provider_is_not_waited_for_and_charges_once(engine: Engine) {
     assert_eq!(figures.charges, 3, "{figures:?}");
     assert!(figures.replays >= 3, "{figures:?}");
     assert!(scrape(&shop).await.count(r#"payment_attempts_total{outcome="timed_out"}"#) >= 3);
+    shop.close().await;
+}
+
+async fn a_provider_slower_than_callers_wait_is_paid_all_the_same(engine: Engine) {
+    let shop = Shop::open_with(engine, |settings| {
+        eager_redrive(settings);
+        settings.payment.patience = Duration::from_millis(20);
+        settings.payment.timeout = Duration::from_secs(20);
+    })
+    .await;
+    shop.provider().behave(Behaviour::slow(Duration::from_millis(500)));
+    place_unpaid(&shop, 3).await;
+    // The provider gets no quicker, but the redrive has the time that it takes.
+    shop.all_paid().await;
+    assert_eq!(shop.provider().behaviour().latency, Duration::from_millis(500));
+    assert_eq!(shop.provider().figures().charges, 3);
+    assert_eq!(scrape(&shop).await.count(r#"payment_attempts_total{outcome="timed_out"}"#), 3);
     shop.close().await;
 }
 
