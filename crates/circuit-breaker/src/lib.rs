@@ -35,7 +35,10 @@ pub use config::{Abandoned, Config, FailuresInPeriod, HalfOpen, OpenInterval, Re
 pub use error::{NotOpen, Open};
 pub use event::{Cause, Event, State, Trip};
 pub use figures::Figures;
-pub use keyed::{Breakers, CircuitBreakers, Key, Keyed, KeyedSnapshot, KeyedToken, KeysByState, Pinned};
+pub use keyed::{
+    AdaptiveThrottles, Breakers, CircuitBreakers, Key, Keyed, KeyedSnapshot, KeyedToken, KeysByRefusal, KeysByState, Pinned,
+    Throttles,
+};
 pub use patient::{Patient, Waiting};
 pub use snapshot::{Snapshot, Total};
 pub use throttle::{AdaptiveThrottle, Throttle, Throttled};

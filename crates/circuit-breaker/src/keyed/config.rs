@@ -7,13 +7,16 @@ use seawall_core::ConfigError;
 use super::room::Limits;
 use super::slots::MOST;
 use super::tenant::KeyObserver;
-use crate::config::Config;
-use crate::event::Event;
 use crate::settings::{Settings, duration};
+use crate::{config, event, throttle};
 
 /// How many keys are kept apart, and how each of them is guarded.
 ///
-/// Values are checked when a [`CircuitBreakers`](crate::CircuitBreakers) takes the configuration; the error names the field.
+/// `C` says how one key is guarded: by a circuit breaker's [`Config`](config::Config), or an adaptive throttle's
+/// [`Config`](throttle::Config). `E` is what observers are told.
+///
+/// Values are checked when [`CircuitBreakers`](crate::CircuitBreakers) or [`AdaptiveThrottles`](crate::AdaptiveThrottles)
+/// take the configuration; the error names the field.
 ///
 /// ```
 /// use seawall_circuit_breaker::{CircuitBreakers, Config, Keyed};
@@ -25,86 +28,112 @@ use crate::settings::{Settings, duration};
 /// # Ok::<(), seawall_core::ConfigError>(())
 /// ```
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields, bound = ""))]
-pub struct Keyed<K> {
-    each: Config,
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        default,
+        deny_unknown_fields,
+        bound(serialize = "C: serde::Serialize", deserialize = "C: serde::Deserialize<'de> + Default")
+    )
+)]
+pub struct Keyed<K, C = config::Config, E = event::Event> {
+    each: C,
     capacity: u32,
     #[cfg_attr(feature = "serde", serde(with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
     retire_open_after: Option<Duration>,
     #[cfg_attr(feature = "serde", serde(skip))]
-    observer: Option<KeyObserver<K>>,
+    observer: Option<KeyObserver<K, E>>,
 }
 
-impl<K> Keyed<K> {
+impl<K, C, E> Keyed<K, C, E> {
     /// Guards each key as `each` says, at most 10 000 of them. The name of `each` is that of all together.
-    pub const fn new(each: Config) -> Self {
+    pub fn new(each: C) -> Self {
         Self { each, capacity: 10_000, retire_open_after: None, observer: None }
     }
 
     /// Keeps at most so many keys: 1 to 16 777 216. Each takes about two kilobytes, and what its window needs.
     #[must_use]
-    pub const fn capacity(mut self, keys: u32) -> Self {
+    pub fn capacity(mut self, keys: u32) -> Self {
         self.capacity = keys;
         self
     }
 
+    /// Tells `observer` of every event of every key, after all locks are released.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Fn(&K, &E) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    fn check_capacity(&self) -> Result<(), ConfigError> {
+        if (1..=MOST).contains(&self.capacity) {
+            Ok(())
+        } else {
+            Err(ConfigError::new("capacity", self.capacity, format!("1 to {MOST}")))
+        }
+    }
+}
+
+impl<K> Keyed<K> {
     /// Lets a key with an open circuit be forgotten when there is no room for a new one, its open interval has been over for
     /// so long, and nobody has called since. Without this such a key stays.
     ///
     /// Above zero and at most 366 days.
     #[must_use]
-    pub const fn retire_open_after(mut self, time: Duration) -> Self {
+    pub fn retire_open_after(mut self, time: Duration) -> Self {
         self.retire_open_after = Some(time);
         self
     }
 
-    /// Tells `observer` of every transition of every key, after all locks are released.
-    #[must_use]
-    pub fn observer(mut self, observer: impl Fn(&K, &Event) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Arc::new(observer));
-        self
-    }
-
-    pub(super) fn check(self) -> Result<Checked<K>, ConfigError> {
-        if !(1..=MOST).contains(&self.capacity) {
-            return Err(ConfigError::new("capacity", self.capacity, format!("1 to {MOST}")));
-        }
+    pub(super) fn check(self) -> Result<Checked<Settings, K, event::Event>, ConfigError> {
+        self.check_capacity()?;
         let retire_open_after = self.retire_open_after.map(|time| duration("retire_open_after", time)).transpose()?;
-        let settings = Settings::try_from(self.each).map_err(|error| {
-            ConfigError::new(format!("each.{}", error.field()), error.value(), error.valid().to_owned())
-        })?;
+        let settings = Settings::try_from(self.each).map_err(|error| of_each(&error))?;
         let limits = Limits { capacity: self.capacity, retire_open_after };
         Ok(Checked { settings: Arc::new(settings), limits, observer: self.observer })
     }
 }
 
-/// A [`Keyed`] whose values were checked.
-pub(super) struct Checked<K> {
-    pub(super) settings: Arc<Settings>,
-    pub(super) limits: Limits,
-    pub(super) observer: Option<KeyObserver<K>>,
-}
-
-impl<K> Default for Keyed<K> {
-    /// Guards each of at most 10 000 keys by [`Config::default`].
-    fn default() -> Self {
-        Self::new(Config::default())
+impl<K> Keyed<K, throttle::Config, throttle::Event> {
+    pub(super) fn check(self) -> Result<Checked<throttle::settings::Settings, K, throttle::Event>, ConfigError> {
+        self.check_capacity()?;
+        if let Some(time) = self.retire_open_after {
+            let valid = "left out: a throttle that nobody calls ends by itself";
+            return Err(ConfigError::new("retire_open_after", format!("{time:?}"), valid));
+        }
+        let settings = throttle::settings::Settings::try_from(self.each).map_err(|error| of_each(&error))?;
+        let limits = Limits { capacity: self.capacity, retire_open_after: None };
+        Ok(Checked { settings: Arc::new(settings), limits, observer: self.observer })
     }
 }
 
-impl<K> Clone for Keyed<K> {
+fn of_each(error: &ConfigError) -> ConfigError {
+    ConfigError::new(format!("each.{}", error.field()), error.value(), error.valid().to_owned())
+}
+
+/// A [`Keyed`] whose values were checked.
+pub(super) struct Checked<C, K, E> {
+    pub(super) settings: Arc<C>,
+    pub(super) limits: Limits,
+    pub(super) observer: Option<KeyObserver<K, E>>,
+}
+
+impl<K, C: Default, E> Default for Keyed<K, C, E> {
+    /// Guards each of at most 10 000 keys as `C` does by default.
+    fn default() -> Self {
+        Self::new(C::default())
+    }
+}
+
+impl<K, C: Clone, E> Clone for Keyed<K, C, E> {
     fn clone(&self) -> Self {
         let Self { each, capacity, retire_open_after, observer } = self;
-        Self {
-            each: each.clone(),
-            capacity: *capacity,
-            retire_open_after: *retire_open_after,
-            observer: observer.clone(),
-        }
+        let (capacity, retire_open_after) = (*capacity, *retire_open_after);
+        Self { each: each.clone(), capacity, retire_open_after, observer: observer.clone() }
     }
 }
 
-impl<K> fmt::Debug for Keyed<K> {
+impl<K, C: fmt::Debug, E> fmt::Debug for Keyed<K, C, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keyed")
             .field("each", &self.each)

@@ -1,19 +1,22 @@
 use std::convert::Infallible;
-use std::fmt;
 use std::sync::Arc;
 
 use seawall_core::time::Clock;
-use seawall_core::{Admits, Policy};
+use seawall_core::{Admits, Name, Policy};
 
+use super::Key;
 use super::tenant::Tenant;
 use crate::breaker::Breaker;
-use crate::settings::Settings;
 use crate::state::Worth;
+use crate::throttle::Throttle;
+use crate::{event, settings, throttle};
 
 /// What a keyed policy keeps for each key. It is used again for other keys.
 pub(crate) trait Member<K>: Policy<Place = Infallible> + Admits {
     /// What all members share.
     type Settings: Send + Sync;
+    /// What is told of a member.
+    type Event;
 
     /// A member that serves nobody yet, whose threads have so many lanes of their own.
     fn new(settings: Arc<Self::Settings>, clock: Clock, lanes: usize) -> Self;
@@ -21,24 +24,65 @@ pub(crate) trait Member<K>: Policy<Place = Infallible> + Admits {
     /// Begins anew for `to`, if `may` agrees to lose what would be lost. Calls that were admitted before change nothing.
     ///
     /// `may` runs under the member's lock. Whoever sees anything of the new beginning sees all that `may` wrote.
-    fn hand_over(&self, to: Option<&Arc<Tenant<K>>>, may: &mut dyn FnMut(Worth) -> bool) -> bool;
+    fn hand_over(&self, to: Option<&Arc<Tenant<K, Self::Event>>>, may: &mut dyn FnMut(Worth) -> bool) -> bool;
 
     /// Takes over new settings and keeps what was counted.
     fn reconfigure(&self, settings: Arc<Self::Settings>);
+
+    /// Logs that so many calls passed untracked, and this one does too.
+    fn log_that_it_is_full(name: Name, capacity: u32, untracked: u64);
 }
 
-impl<K: fmt::Debug + Send + Sync + 'static> Member<K> for Breaker {
-    type Settings = Settings;
+macro_rules! log_that_it_is_full {
+    ($target:literal, $name:ident, $capacity:ident, $untracked:ident) => {
+        tracing::warn!(
+            target: $target,
+            name = $name.as_str(),
+            capacity = $capacity,
+            untracked = $untracked,
+            "no key can be forgotten: calls of new keys pass untracked"
+        )
+    };
+}
 
-    fn new(settings: Arc<Settings>, clock: Clock, lanes: usize) -> Self {
+impl<K: Key> Member<K> for Breaker {
+    type Settings = settings::Settings;
+    type Event = event::Event;
+
+    fn new(settings: Arc<Self::Settings>, clock: Clock, lanes: usize) -> Self {
         Self::from_settings(settings, clock, lanes)
     }
 
-    fn hand_over(&self, to: Option<&Arc<Tenant<K>>>, may: &mut dyn FnMut(Worth) -> bool) -> bool {
+    fn hand_over(&self, to: Option<&Arc<Tenant<K, Self::Event>>>, may: &mut dyn FnMut(Worth) -> bool) -> bool {
         self.hand_over(|| to.map(|tenant| tenant.clone() as _), may)
     }
 
-    fn reconfigure(&self, settings: Arc<Settings>) {
+    fn reconfigure(&self, settings: Arc<Self::Settings>) {
         self.take_over(settings);
+    }
+
+    fn log_that_it_is_full(name: Name, capacity: u32, untracked: u64) {
+        log_that_it_is_full!("seawall::circuit_breaker", name, capacity, untracked);
+    }
+}
+
+impl<K: Key> Member<K> for Throttle {
+    type Settings = throttle::settings::Settings;
+    type Event = throttle::Event;
+
+    fn new(settings: Arc<Self::Settings>, clock: Clock, lanes: usize) -> Self {
+        Self::from_settings(settings, clock, lanes)
+    }
+
+    fn hand_over(&self, to: Option<&Arc<Tenant<K, Self::Event>>>, may: &mut dyn FnMut(Worth) -> bool) -> bool {
+        self.hand_over(|| to.map(|tenant| tenant.clone() as _), may)
+    }
+
+    fn reconfigure(&self, settings: Arc<Self::Settings>) {
+        self.take_over(settings);
+    }
+
+    fn log_that_it_is_full(name: Name, capacity: u32, untracked: u64) {
+        log_that_it_is_full!("seawall::adaptive_throttle", name, capacity, untracked);
     }
 }

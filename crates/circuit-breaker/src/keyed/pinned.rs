@@ -1,39 +1,40 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::slot::Slot;
+use super::tenancy::Tenancy;
 use crate::breaker::Breaker;
 
-/// The member of one key, which is not forgotten while this is held.
+/// What guards one key, which is not forgotten while this is held.
 ///
-/// It gives the member's own methods: a [`Breaker`]'s snapshot and control by hand.
-pub struct Pinned<'a, K, P = Breaker> {
-    slot: &'a Slot<P, K>,
+/// It gives the [`Breaker`]'s own methods, or the [`Throttle`](crate::Throttle)'s: its snapshot, and control by hand.
+pub struct Pinned<'a, P = Breaker> {
+    member: &'a P,
+    tenancy: &'a Tenancy,
 }
 
-impl<'a, K, P> Pinned<'a, K, P> {
-    /// Pins the slot, if the tenancy of this number goes on.
-    pub(super) fn new(slot: &'a Slot<P, K>, tenancy: u32) -> Option<Self> {
-        slot.pin(tenancy).then_some(Self { slot })
+impl<'a, P> Pinned<'a, P> {
+    /// Pins the tenancy of this number, if it goes on.
+    pub(super) fn new(member: &'a P, tenancy: &'a Tenancy, number: u32) -> Option<Self> {
+        tenancy.pin(number).then_some(Self { member, tenancy })
     }
 }
 
-impl<K, P> Deref for Pinned<'_, K, P> {
+impl<P> Deref for Pinned<'_, P> {
     type Target = P;
 
     fn deref(&self) -> &P {
-        self.slot.member()
+        self.member
     }
 }
 
-impl<K, P> Drop for Pinned<'_, K, P> {
+impl<P> Drop for Pinned<'_, P> {
     fn drop(&mut self) {
-        self.slot.unpin();
+        self.tenancy.unpin();
     }
 }
 
-impl<K, P: fmt::Debug> fmt::Debug for Pinned<'_, K, P> {
+impl<P: fmt::Debug> fmt::Debug for Pinned<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pinned").field(&**self).finish()
+        f.debug_tuple("Pinned").field(self.member).finish()
     }
 }

@@ -5,7 +5,7 @@ use seawall_core::stripe;
 use seawall_core::time::{Clock, Timestamp};
 
 use super::member::Member;
-use super::slot::{Resident, Slot};
+use super::slot::Resident;
 use super::slots::Slots;
 use super::tenant::Tenant;
 use crate::state::Worth;
@@ -106,10 +106,10 @@ impl<C> Room<C> {
     /// there is no room, and nobody who could be forgotten.
     pub(super) fn let_to<M, K>(
         &mut self,
-        tenant: &Arc<Tenant<K>>,
-        slots: &Slots<M, K>,
+        tenant: &Arc<Tenant<K, M::Event>>,
+        slots: &Slots<M, Tenant<K, M::Event>>,
         clock: &Clock,
-        forget: impl Fn(u32, &Resident<K>),
+        forget: impl Fn(u32, &Resident<Tenant<K, M::Event>>),
     ) -> Option<(u32, u32)>
     where
         M: Member<K, Settings = C>,
@@ -141,18 +141,18 @@ impl<C> Room<C> {
     /// Ends the tenancy of one who can be forgotten, and begins one for `to`.
     fn evict<M: Member<K>, K>(
         &mut self,
-        to: Option<&Arc<Tenant<K>>>,
-        slots: &Slots<M, K>,
+        to: Option<&Arc<Tenant<K, M::Event>>>,
+        slots: &Slots<M, Tenant<K, M::Event>>,
         now: Timestamp,
-        forget: impl Fn(u32, &Resident<K>),
+        forget: impl Fn(u32, &Resident<Tenant<K, M::Event>>),
     ) -> Option<(u32, u32)> {
-        let mut best: Option<(Rank, u32, &Slot<M, K>)> = None;
+        let mut best = None;
         let mut found = None;
         for _ in 0..LOOKS.min(self.made) {
             let number = self.hand;
             self.hand = (self.hand + 1) % self.made;
-            let Some(slot) = slots.get(number).filter(|slot| slot.is_let_and_free()) else { continue };
-            let used = slot.pass_hand();
+            let Some(slot) = slots.get(number).filter(|slot| slot.tenancy().is_let_and_free()) else { continue };
+            let used = slot.tenancy().pass_hand();
             let mut rank = None;
             let handed_over = slot.hand_over(to, |worth| {
                 rank = self.rank(worth, used, now);
@@ -163,7 +163,7 @@ impl<C> Room<C> {
                 break;
             }
             if let Some(rank) = rank
-                && best.is_none_or(|(best, ..)| rank < best)
+                && best.is_none_or(|(best, ..): (Rank, u32, _)| rank < best)
             {
                 best = Some((rank, number, slot));
             }

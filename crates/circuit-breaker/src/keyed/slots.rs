@@ -6,11 +6,11 @@ use super::slot::Slot;
 /// lock.
 ///
 /// Each row is twice as long as the one before, so that there is no largest number to be known beforehand.
-pub(super) struct Slots<M, K> {
-    rows: [Row<M, K>; ROWS],
+pub(super) struct Slots<M, T> {
+    rows: [Row<M, T>; ROWS],
 }
 
-type Row<M, K> = OnceLock<Box<[OnceLock<Box<Slot<M, K>>>]>>;
+type Row<M, T> = OnceLock<Box<[OnceLock<Box<Slot<M, T>>>]>>;
 
 const FIRST_ROW: u32 = 64;
 const ROWS: usize = 19;
@@ -28,21 +28,21 @@ const fn place(number: u32) -> (usize, usize, usize) {
     (row as usize, length as usize, (shifted - length) as usize)
 }
 
-impl<M, K> Slots<M, K> {
+impl<M, T> Slots<M, T> {
     pub(super) fn new() -> Self {
         Self { rows: std::array::from_fn(|_| OnceLock::new()) }
     }
 
     /// The slot of this number, if it was made.
     #[inline(always)]
-    pub(super) fn get(&self, number: u32) -> Option<&Slot<M, K>> {
+    pub(super) fn get(&self, number: u32) -> Option<&Slot<M, T>> {
         let (row, _, place) = place(number);
         let slot = self.rows.get(row)?.get()?.get(place)?.get()?;
         Some(slot)
     }
 
     /// The same, made by `member` if it was not.
-    pub(super) fn get_or_make(&self, number: u32, member: impl FnOnce() -> M) -> &Slot<M, K> {
+    pub(super) fn get_or_make(&self, number: u32, member: impl FnOnce() -> M) -> &Slot<M, T> {
         let (row, length, place) = place(number);
         let row = self.rows[row].get_or_init(|| (0..length).map(|_| OnceLock::new()).collect());
         row[place].get_or_init(|| Box::new(Slot::new(member())))

@@ -6,7 +6,7 @@ use crate::event::State;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct KeyedSnapshot {
+pub struct KeyedSnapshot<S = KeysByState> {
     /// Which instance.
     pub name: Name,
     /// How many keys are known.
@@ -14,7 +14,7 @@ pub struct KeyedSnapshot {
     /// How many there may be.
     pub capacity: usize,
     /// How many of them are in which state.
-    pub states: KeysByState,
+    pub states: S,
     /// Keys that were forgotten to make room.
     pub evicted: u64,
     /// Calls that passed untracked, because there was no room for their key and no other could be forgotten.
@@ -64,5 +64,26 @@ impl KeysByState {
     /// How many keys are in `state`.
     pub const fn get(mut self, state: State) -> usize {
         *self.count_of(state)
+    }
+}
+
+/// How many keys' throttles refuse calls, as they were last looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct KeysByRefusal {
+    /// All calls pass.
+    pub passing: usize,
+    /// A share of the calls is refused.
+    pub refusing: usize,
+}
+
+impl KeysByRefusal {
+    pub(super) fn of(refusing: impl Iterator<Item = bool>) -> Self {
+        let mut counts = Self::default();
+        for refuses in refusing {
+            *if refuses { &mut counts.refusing } else { &mut counts.passing } += 1;
+        }
+        counts
     }
 }

@@ -7,13 +7,14 @@ use papaya::HashMap;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::sync::{Mutex, MutexGuard};
 use seawall_core::time::{Clock, Now};
-use seawall_core::{Ask, Ending, Name};
+use seawall_core::{Ask, ConfigError, Ending, Name};
 
 use super::member::Member;
 use super::pinned::Pinned;
 use super::room::{Limits, Room};
 use super::slot::{Resident, Slot};
 use super::slots::Slots;
+use super::snapshot::KeyedSnapshot;
 use super::tenant::{Audience, KeyObserver, Tenant};
 
 /// Members by key, at most so many.
@@ -22,13 +23,15 @@ use super::tenant::{Audience, KeyObserver, Tenant};
 /// the [`Room`]. A member, once made, serves one key after another.
 pub(super) struct Store<M: Member<K>, K, S> {
     index: HashMap<K, Place, S>,
-    slots: Slots<M, K>,
+    slots: Slots<M, Tenant<K, M::Event>>,
     room: Mutex<Room<M::Settings>>,
-    audience: Arc<Audience<K>>,
+    audience: Arc<Audience<K, M::Event>>,
     untracked: AtomicU64,
     clock: Clock,
     name: Name,
 }
+
+type OwnSlot<M, K> = Slot<M, Tenant<K, <M as Member<K>>::Event>>;
 
 /// Where the member of a key is, and since which tenancy: one whole word, because reading a word that was written in parts
 /// stalls the processor.
@@ -78,7 +81,7 @@ where
     pub(super) fn new(
         settings: Arc<M::Settings>,
         limits: Limits,
-        observer: Option<KeyObserver<K>>,
+        observer: Option<KeyObserver<K, M::Event>>,
         clock: Clock,
         name: Name,
         hasher: S,
@@ -103,7 +106,7 @@ where
     }
 
     #[inline(always)]
-    fn find<Q>(&self, key: &Q) -> Option<(Place, &Slot<M, K>)>
+    fn find<Q>(&self, key: &Q) -> Option<(Place, &OwnSlot<M, K>)>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -120,7 +123,7 @@ where
     {
         if let Some((place, slot)) = self.find(ask.call) {
             let admitted = slot.member().try_admit(&ask.about(&()));
-            if slot.serves_and_is_used(place.tenancy()) {
+            if slot.tenancy().is_and_is_used(place.tenancy()) {
                 return admitted.map(|token| KeyedToken::tracked(place, token));
             }
             // The key was forgotten on the way, and this was another one's admission.
@@ -149,7 +152,7 @@ where
     pub(super) fn settle(&self, token: KeyedToken<M::Token>, ending: Ending<'_>, now: &Now<'_>) {
         if let Some(Tracked { token, place }) = token.0
             && let Some(slot) = self.slots.get(place.slot())
-            && slot.serves(place.tenancy())
+            && slot.tenancy().is(place.tenancy())
         {
             slot.member().settle(token, ending, now);
         }
@@ -159,10 +162,10 @@ where
     pub(super) fn renew(&self, token: &mut KeyedToken<M::Token>, now: &Now<'_>) -> Result<(), M::Refusal> {
         let Some(Tracked { token: own, place }) = &mut token.0 else { return Ok(()) };
         if let Some(slot) = self.slots.get(place.slot())
-            && slot.serves(place.tenancy())
+            && slot.tenancy().is(place.tenancy())
         {
             let renewed = slot.member().renew(own, now);
-            if slot.serves_and_is_used(place.tenancy()) {
+            if slot.tenancy().is_and_is_used(place.tenancy()) {
                 return renewed;
             }
             if let Some(Tracked { token, .. }) = token.0.take() {
@@ -173,17 +176,17 @@ where
         Ok(())
     }
 
-    pub(super) fn get<Q>(&self, key: &Q) -> Option<(Place, Pinned<'_, K, M>)>
+    pub(super) fn get<Q>(&self, key: &Q) -> Option<(Place, Pinned<'_, M>)>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let (place, slot) = self.find(key)?;
-        Some((place, Pinned::new(slot, place.tenancy())?))
+        Some((place, Pinned::new(slot.member(), slot.tenancy(), place.tenancy())?))
     }
 
     /// The member of `key`, which gets one if it has none; nothing if there is no room, and nobody who could be forgotten.
-    pub(super) fn get_or_insert<Q>(&self, key: &Q) -> Option<(Place, Pinned<'_, K, M>)>
+    pub(super) fn get_or_insert<Q>(&self, key: &Q) -> Option<(Place, Pinned<'_, M>)>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
@@ -204,11 +207,12 @@ where
         };
         let place = Place::new(slot, tenancy);
         self.index.pin().insert(tenant.key.clone(), place);
-        Some((place, Pinned::new(self.slots.get(slot)?, tenancy)?))
+        let slot = self.slots.get(slot)?;
+        Some((place, Pinned::new(slot.member(), slot.tenancy(), tenancy)?))
     }
 
     /// Takes a key out of the index whose tenancy has ended.
-    fn forget(&self, slot: u32, gone: &Resident<K>) {
+    fn forget(&self, slot: u32, gone: &Resident<Tenant<K, M::Event>>) {
         let ended = Place::new(slot, gone.tenancy);
         // If it is there with another place, then it has come back.
         let _ = self.index.pin().remove_if(&gone.tenant.key, |_, place| *place == ended);
@@ -220,13 +224,7 @@ where
         let capacity = room.capacity();
         drop(room);
         if tells {
-            tracing::warn!(
-                target: "seawall::circuit_breaker",
-                name = self.name.as_str(),
-                capacity,
-                untracked = self.untracked(),
-                "no key can be forgotten: calls of new keys pass untracked"
-            );
+            M::log_that_it_is_full(self.name, capacity, self.untracked());
         }
     }
 
@@ -238,7 +236,7 @@ where
     {
         let mut room = self.room.lock();
         let Some((place, slot)) = self.find(key) else { return false };
-        if !slot.serves(place.tenancy()) {
+        if !slot.tenancy().is(place.tenancy()) {
             return false;
         }
         let Some((Some(gone), _)) = slot.hand_over(None, |_| true) else { return false };
@@ -247,8 +245,22 @@ where
         true
     }
 
+    /// Metrics would lose their series if the name could change.
+    pub(super) fn check_name(&self, name: Name) -> Result<(), ConfigError> {
+        if name == self.name {
+            return Ok(());
+        }
+        let valid = format!("{:?}: what runs keeps its name", self.name);
+        Err(ConfigError::new("each.name", format!("{name:?}"), valid))
+    }
+
     /// Takes over new settings for all members, those included that are made meanwhile.
-    pub(super) fn reconfigure(&self, settings: Arc<M::Settings>, limits: Limits, observer: Option<KeyObserver<K>>) {
+    pub(super) fn reconfigure(
+        &self,
+        settings: Arc<M::Settings>,
+        limits: Limits,
+        observer: Option<KeyObserver<K, M::Event>>,
+    ) {
         self.audience.set(observer);
         self.room.lock().reconfigure(settings, limits);
         let mut panic = None;
@@ -270,7 +282,7 @@ where
     }
 
     /// All slots that were made.
-    fn slots(&self) -> impl Iterator<Item = &Slot<M, K>> {
+    fn slots(&self) -> impl Iterator<Item = &OwnSlot<M, K>> {
         let made = self.room.lock().made();
         (0..made).filter_map(|number| self.slots.get(number))
     }
@@ -280,9 +292,18 @@ where
         self.slots().map(Slot::member)
     }
 
-    /// The members that serve somebody.
-    pub(super) fn serving(&self) -> impl Iterator<Item = &M> {
-        self.slots().filter(|slot| slot.is_let()).map(Slot::member)
+    /// What is known of all keys together, with what `count` says of the members that serve somebody.
+    pub(super) fn snapshot<C>(&self, count: impl FnOnce(&mut dyn Iterator<Item = &M>) -> C) -> KeyedSnapshot<C> {
+        let states = count(&mut self.slots().filter(|slot| slot.tenancy().is_let()).map(Slot::member));
+        let room = self.room.lock();
+        KeyedSnapshot {
+            name: self.name,
+            len: room.len(),
+            capacity: room.capacity() as usize,
+            states,
+            evicted: room.evicted(),
+            untracked: self.untracked(),
+        }
     }
 
     /// What `look` sees of each key's member, with the key. No lock is held in `tell`.
@@ -290,7 +311,7 @@ where
         for slot in self.slots() {
             let Some(Resident { tenancy, tenant }) = slot.resident() else { continue };
             let seen = look(slot.member());
-            if slot.serves(tenancy) {
+            if slot.tenancy().is(tenancy) {
                 tell(&tenant.key, seen);
             }
         }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use seawall_core::Name;
@@ -47,13 +48,14 @@ pub enum Change {
 
 impl Event {
     /// Logs it: target `seawall::adaptive_throttle`, at WARN when throttling begins and at INFO when it ends.
-    pub(super) fn trace(&self) {
+    pub(crate) fn trace(&self, key: Option<&dyn fmt::Debug>) {
         let Self { name, episode, requests, accepts, probability, refused, lasted, .. } = self;
         macro_rules! log {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
                     target: "seawall::adaptive_throttle",
                     name = name.as_str(),
+                    key = key.map(tracing::field::debug),
                     episode,
                     requests,
                     accepts,

@@ -16,6 +16,7 @@ use super::lane::Lane;
 use super::settings::Settings;
 use super::snapshot::Total;
 use super::state::{Counts, Machine};
+use super::tenancy::Tenant;
 use super::token::Token;
 
 /// An adaptive throttle: refuses a share of the calls while a dependency accepts too few of them.
@@ -59,7 +60,7 @@ pub struct Throttle {
     lanes: Striped<Lane>,
     /// How many lanes there are.
     shares: u64,
-    locked: Mutex<Locked>,
+    pub(super) locked: Mutex<Locked>,
     clock: Clock,
     name: Name,
 }
@@ -84,7 +85,10 @@ pub(super) struct Locked {
     granted: Grant,
     epoch: u32,
     /// What the lanes had counted for others when this throttle started over.
-    before: Total,
+    pub(super) before: Total,
+    /// How many times it throttled for others.
+    pub(super) former_episodes: u64,
+    pub(super) tenant: Option<Tenant>,
 }
 
 impl Throttle {
@@ -104,6 +108,8 @@ impl Throttle {
                 // Lanes begin at 0, so that their first call looks.
                 epoch: 1,
                 before: Total::default(),
+                former_episodes: 0,
+                tenant: None,
             }),
             clock,
             name,
@@ -251,10 +257,14 @@ impl Throttle {
         }
         let events = [first, second];
         let happened = events.iter().any(Option::is_some);
+        let tenant = locked.tenant.as_ref().filter(|_| happened).cloned();
         let observer = if happened { locked.machine.settings().observer.clone() } else { None };
         drop(locked);
         for event in events.iter().flatten() {
-            event.trace();
+            match &tenant {
+                Some(tenant) => tenant.observe(event),
+                None => event.trace(None),
+            }
             if let Some(observer) = &observer {
                 observer.observe(event);
             }
@@ -262,14 +272,14 @@ impl Throttle {
         result
     }
 
-    fn absorb(&self, locked: &mut Locked) {
+    pub(super) fn absorb(&self, locked: &mut Locked) {
         let counted = self.lanes.iter().map(Lane::counts).fold(Counts::default(), Counts::plus);
         locked.machine.note(&counted.minus(&locked.absorbed));
         locked.absorbed = counted;
     }
 
     /// The gate comes last: whoever sees it sees what belongs to it. Lines that did not change are not written.
-    fn publish(&self, locked: &mut Locked) -> Gate {
+    pub(super) fn publish(&self, locked: &mut Locked) -> Gate {
         locked.grant(self.shares);
         let machine = &locked.machine;
         let gate = Gate::new(&Parts {
@@ -294,22 +304,10 @@ impl Throttle {
         total.since(&locked.before)
     }
 
-    fn counted(&self) -> Total {
+    pub(super) fn counted(&self) -> Total {
         let mut total = Total::default();
         self.lanes.iter().for_each(|lane| lane.add_to(&mut total));
         total
-    }
-
-    /// Begins anew for another dependency, with nothing counted, and nobody told. Calls that the last one admitted change
-    /// nothing.
-    #[allow(dead_code, reason = "for whoever keeps a throttle for each key")]
-    pub(crate) fn start_over(&self) {
-        let now = self.clock.now();
-        self.locked(now, None, |locked| {
-            locked.machine.start_over(now);
-            locked.before = self.counted();
-            ((), None)
-        });
     }
 }
 

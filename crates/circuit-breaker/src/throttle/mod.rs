@@ -65,6 +65,7 @@ mod preset;
 pub(crate) mod settings;
 mod snapshot;
 mod state;
+mod tenancy;
 mod token;
 
 pub use config::{Abandoned, Config};
@@ -74,3 +75,5 @@ pub use formula::Formula;
 pub use handle::{AdaptiveThrottle, Throttle};
 pub use snapshot::{Snapshot, Total};
 pub use token::Token;
+
+pub(crate) use metrics::sample_total;

@@ -10,7 +10,7 @@ use super::{Event, Formula};
 /// A [`Config`] whose values were checked: what the machine works with.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(super) name: Name,
+    pub(crate) name: Name,
     pub(super) formula: Formula,
     pub(super) window: Duration,
     pub(super) buckets: u32,

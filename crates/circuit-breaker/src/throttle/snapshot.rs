@@ -1,3 +1,4 @@
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use seawall_core::Name;
@@ -48,6 +49,19 @@ pub struct Total {
     pub stale: u64,
     /// How many times throttling began.
     pub episodes: u64,
+}
+
+impl AddAssign for Total {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.refused += other.refused;
+        self.successes += other.successes;
+        self.failures += other.failures;
+        self.abandoned += other.abandoned;
+        self.ignored += other.ignored;
+        self.stale += other.stale;
+        self.episodes += other.episodes;
+    }
 }
 
 impl Total {

@@ -9,6 +9,7 @@ use super::chance::Chance;
 use super::event::{Change, Event};
 use super::gate::Grant;
 use super::settings::Settings;
+use crate::state::Worth;
 use crate::window::{self, TimeWindow};
 
 pub(crate) struct Machine {
@@ -204,6 +205,27 @@ impl Machine {
     pub(super) fn start_over(&mut self, now: Timestamp) {
         let generation = self.generation.wrapping_add(1);
         *self = Self { generation, ..Self::new(self.settings.clone(), now) };
+    }
+
+    /// What would be lost if everything were forgotten now. Changes nothing but what time does to the window, and tells nothing.
+    pub(super) fn worth(&mut self, now: Timestamp) -> Worth {
+        if self.held.is_some() {
+            return Worth::Held;
+        }
+        if let Some(episode) = &mut self.episode {
+            // Without a call the window empties, and once it has been empty for as long as it is, the episode is over.
+            let empty = self.window.bucket_end() + self.settings.window;
+            if now >= empty {
+                episode.calm_since.get_or_insert(empty);
+            }
+            let over = episode.calm_since.unwrap_or(empty) + self.settings.window;
+            if now < over {
+                return Worth::Broken { until: over };
+            }
+        }
+        self.window.advance(now);
+        let counts = self.window.figures();
+        if counts.requests() > counts.accepted { Worth::Counts } else { Worth::Nothing }
     }
 
     pub(super) fn settings(&self) -> &Settings {

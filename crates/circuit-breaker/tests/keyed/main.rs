@@ -10,6 +10,7 @@ mod metrics;
 mod properties;
 mod room;
 mod threads;
+mod throttles;
 
 use std::time::Duration;
 

@@ -93,7 +93,7 @@ fn keys_are_never_mixed_however_fast_they_come_and_go() {
         }
     });
     check();
-    assert!(hosts.snapshot().evicted > 1_000 && seen.into_inner() > 1_000);
+    assert!(hosts.snapshot().evicted > 100 && seen.into_inner() > 100, "too little happened");
 }
 
 #[test]
