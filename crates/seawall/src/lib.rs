@@ -6,9 +6,12 @@
 pub use seawall_circuit_breaker as circuit_breaker;
 #[doc(inline)]
 pub use seawall_core as core;
+#[cfg(feature = "retry")]
+#[doc(inline)]
+pub use seawall_retry as retry;
 #[cfg(feature = "telemetry")]
 #[doc(inline)]
 pub use seawall_telemetry as telemetry;
 
-#[cfg(feature = "circuit-breaker")]
+#[cfg(all(feature = "circuit-breaker", feature = "retry"))]
 pub mod _manual;
