@@ -2,6 +2,7 @@ use seawall_circuit_breaker::{Cause, State};
 use serde_json::{Value, json};
 
 use super::op::name_of;
+use super::profile::Start;
 use super::stage::Stage;
 
 /// What the circuit shows under the name that a vector has for it; `None` if it shows nothing of that name.
@@ -20,9 +21,12 @@ pub(crate) fn look(stage: &Stage<'_>, field: &str) -> Option<Value> {
             _ => true,
         }),
         "available_probes" => json!(snapshot.probes_left.unwrap_or(0)),
+        // Metrics without a circuit have no state that could begin.
+        "not_permitted" if stage.setup.start == Start::MetricsOnly => json!(snapshot.total.refused),
         "not_permitted" => json!(snapshot.refused_in_state),
 
-        "buffered" | "total" | "throughput" | "sum" => json!(figures.calls),
+        "buffered" | "total" | "throughput" => json!(figures.calls),
+        "sum" => json!(i64::try_from(figures.succeeded()).ok()?.checked_sub_unsigned(figures.failed)?),
         "succeeded" => json!(figures.succeeded()),
         "failed" => json!(figures.failed),
         "slow" => json!(figures.slow),

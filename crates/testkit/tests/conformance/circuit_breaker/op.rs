@@ -41,7 +41,7 @@ pub(crate) enum Op {
     },
     Success {},
     Failure {},
-    /// So many calls succeed.
+    /// So many calls succeed; they fail if the number is negative.
     Add {
         n: i64,
     },

@@ -74,6 +74,9 @@ impl<'a> Stage<'a> {
 
     pub(crate) fn take(&mut self, op: &Op) -> Result<Seen, String> {
         let mut seen = Seen::new();
+        if !matches!(op, Op::NotPermitted {}) {
+            self.judge_again()?;
+        }
         match op {
             Op::Advance { ms, ns } => self.time.advance(Duration::from_millis(*ms) + Duration::from_nanos(*ns)),
             Op::Settle { ms } => self.time.advance(Duration::from_millis(*ms)),
@@ -102,10 +105,8 @@ impl<'a> Stage<'a> {
             Op::Success {} => self.record(Ended::Success, Duration::ZERO),
             Op::Failure {} => self.accrue(&mut seen)?,
             Op::Add { n } => {
-                if *n < 0 {
-                    return Err("calls cannot be taken back".into());
-                }
-                (0..*n).for_each(|_| self.record(Ended::Success, Duration::ZERO));
+                let outcome = if *n < 0 { Ended::Failure } else { Ended::Success };
+                (0..n.unsigned_abs()).for_each(|_| self.record(outcome, Duration::ZERO));
             }
             Op::Call { outcome, ms } => self.call(*outcome, Duration::from_millis(*ms), &mut seen),
             Op::CallOkTaking { ms } => self.call(Ended::Success, Duration::from_millis(*ms), &mut seen),
@@ -140,7 +141,7 @@ impl<'a> Stage<'a> {
                 let figures = self.snapshot().figures;
                 seen.insert("value", self.setup.style.rate_of(figures.succeeded(), figures.calls));
             }
-            Op::NotPermitted {} => return Err("a refusal is made by a circuit, not told to it".into()),
+            Op::NotPermitted {} => self.refuse()?,
         }
         self.clear_in_time();
         self.counts.note(&self.snapshot(), self.time.now());
@@ -193,6 +194,36 @@ impl<'a> Stage<'a> {
         }
         self.history.push(Recorded { at: self.time.now(), outcome: outcome.outcome(), took });
         self.breaker.record(outcome.outcome(), took);
+    }
+
+    /// Metrics without a circuit are told of a refusal. Here a circuit counts its own: the hand holds it open for one.
+    fn refuse(&self) -> Result<(), String> {
+        if self.setup.start != Start::MetricsOnly {
+            return Err("a refusal is made by a circuit, not told to it".into());
+        }
+        if self.breaker.state() == State::MetricsOnly {
+            self.breaker.force_open();
+        }
+        match self.breaker.try_admit() {
+            Ok(_) => Err("a circuit that is held open admitted a call".into()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Metrics that were told of refusals go on judging. What the hand does makes the window forget, so what had been recorded
+    /// is recorded anew.
+    fn judge_again(&self) -> Result<(), String> {
+        let before = self.snapshot();
+        if self.setup.start != Start::MetricsOnly || before.state != State::ForcedOpen {
+            return Ok(());
+        }
+        self.breaker.metrics_only();
+        self.history.iter().for_each(|call| self.breaker.record(call.outcome, call.took));
+        if self.snapshot().figures == before.figures {
+            Ok(())
+        } else {
+            Err("what was counted before the refusals cannot be recorded anew".into())
+        }
     }
 
     fn call(&self, outcome: Ended, takes: Duration, seen: &mut Seen) {

@@ -22,13 +22,11 @@ enum Policy {
         min_requests: u32,
         mark_dead_ms: u64,
     },
+    /// An average over so many calls that fades. Here it is that of the last so many.
     SuccessRateEma {
-        #[serde(rename = "required")]
-        _required: f64,
-        #[serde(rename = "window")]
-        _window: u64,
-        #[serde(rename = "mark_dead_ms")]
-        _mark_dead_ms: u64,
+        required: f64,
+        window: u32,
+        mark_dead_ms: u64,
     },
     /// Any of them, for as long as the longest of those says.
     Or {
@@ -79,21 +77,27 @@ impl Rules {
                 });
             }
             Policy::SuccessRateWithinDuration { required, window_ms, min_requests, mark_dead_ms } => {
-                let minimum = (*min_requests).max(1);
-                let rate = Rate {
-                    window: Window::time(millis(*window_ms)).minimum_calls(minimum),
-                    minimum,
-                    failures: failures_above(*required).ok_or("a required rate of nothing")?,
-                    dead: millis(*mark_dead_ms),
-                };
-                if self.rate.replace(rate).is_some() {
-                    return Err("two windows in one circuit".into());
-                }
+                self.add_rate(Window::time(millis(*window_ms)), (*min_requests).max(1), *required, *mark_dead_ms)?;
             }
-            Policy::SuccessRateEma { .. } => return Err("an average that fades instead of a window".into()),
+            Policy::SuccessRateEma { required, window, mark_dead_ms } => {
+                self.add_rate(Window::count(*window), *window, *required, *mark_dead_ms)?;
+            }
             Policy::Or { of } => of.iter().try_for_each(|policy| self.add(policy))?,
         }
         Ok(())
+    }
+
+    fn add_rate(&mut self, window: Window, minimum: u32, required: f64, mark_dead_ms: u64) -> Result<(), String> {
+        let rate = Rate {
+            window: window.minimum_calls(minimum),
+            minimum,
+            failures: failures_above(required).ok_or("a required rate of nothing")?,
+            dead: millis(mark_dead_ms),
+        };
+        match self.rate.replace(rate) {
+            None => Ok(()),
+            Some(_) => Err("two windows in one circuit".into()),
+        }
     }
 
     /// The longest that a rule which is met asks for.
@@ -115,7 +119,7 @@ struct Adder {
     slices: u32,
 }
 
-/// Its sum is that of calls.
+/// Its sum is that of calls that succeeded, less those that failed: a window keeps both, and so numbers of either sign.
 pub(super) fn window(case: &Case) -> Result<Setup, String> {
     let Adder { window_ms, slices } = case.config()?;
     Ok(Setup::window(Window::time(millis(window_ms)).buckets(slices), Style::new(1.0, Value::Null)))
