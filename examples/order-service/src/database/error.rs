@@ -26,6 +26,7 @@ pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
+        | sqlx::Error::BeginFailed
         | sqlx::Error::WorkerCrashed => true,
         _ => false,
     }
@@ -88,8 +89,9 @@ fn migrating(error: &MigrateError) -> Option<&sqlx::Error> {
 /// By SQLSTATE; see "PostgreSQL Error Codes" in PostgreSQL's documentation.
 fn is_unavailable_sqlstate(code: &str) -> bool {
     const READ_ONLY: &str = "25006"; // a server that is no longer, or not yet, the leader
-    // Connections, transactions rolled back for the sake of others, resources, locks, operators, the system, the server.
-    let passing = ["08", "40", "53", "55", "57", "58", "XX"];
+    // Connections, transactions rolled back for the sake of others, resources, locks, operators, the system, the
+    // server and its configuration.
+    let passing = ["08", "40", "53", "55", "57", "58", "F0", "XX"];
     code.get(..2).is_some_and(|class| passing.contains(&class)) || code == READ_ONLY || is_refusing_sqlstate(code)
 }
 

@@ -28,8 +28,6 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) struct Postgres {
     pool: PgPool,
-    /// Host and port, for people.
-    server: Arc<str>,
     schema: Arc<Schema>,
     clock: Clock,
     acquire_timeout: Duration,
@@ -40,7 +38,7 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Connects to the server at `url` and brings its schema up to date; in the background, as soon as that is possible,
-    /// if the server is not there or does not answer.
+    /// if the server is not there or takes its time.
     ///
     /// # Errors
     /// When the server answers that it will not have this service, as for a wrong password, or has a schema that this
@@ -51,7 +49,6 @@ impl Postgres {
         clock: Clock,
     ) -> Result<Self, sqlx::Error> {
         let options = url.options().map_err(|valid| sqlx::Error::InvalidArgument(format!("must be {valid}")))?;
-        let server = Arc::from(format!("{}:{}", options.get_host(), options.get_port()));
         let (schema, preparing) = Schema::prepare(options.clone(), settings.acquire_timeout, clock.clone()).await?;
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
@@ -59,7 +56,6 @@ impl Postgres {
             .connect_lazy_with(session(options, settings.statement_timeout, settings.lock_timeout));
         Ok(Self {
             pool,
-            server,
             schema,
             clock,
             acquire_timeout: settings.acquire_timeout,
@@ -92,7 +88,7 @@ impl Postgres {
 
     pub(super) async fn close(&self) {
         if timeout(&self.clock, self.limit, self.pool.close()).await.is_err() {
-            tracing::warn!(server = &*self.server, "connections were cut off: the database does not answer");
+            tracing::warn!("connections were cut off: the database does not answer");
         }
     }
 
@@ -104,7 +100,7 @@ impl Postgres {
             Ok(connection) => Ok(Lease::new(connection, self.clock.clone(), self.acquire_timeout)),
             Err(sqlx::Error::PoolTimedOut) => {
                 let waited = humantime::format_duration(self.acquire_timeout);
-                Err(timed_out(format!("no connection to {} within {waited}", self.server)))
+                Err(timed_out(format!("no connection to the server within {waited}")))
             }
             Err(error) => Err(error),
         }
@@ -115,7 +111,7 @@ impl Postgres {
             Ok(answer) => answer,
             Err(_elapsed) => {
                 let waited = humantime::format_duration(self.limit);
-                Err(timed_out(format!("no answer from {} within {waited}", self.server)))
+                Err(timed_out(format!("no answer from the server within {waited}")))
             }
         }
     }

@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 use seawall_circuit_breaker::Config as BreakerConfig;
 use seawall_core::time::Clock;
 use seawall_testkit::server::{self, Server};
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, Executor};
 use tokio::task::{JoinSet, block_in_place};
 
 use crate::support::{Answer, Client, Exposition, ORDER_TOTAL, Shop, Storage, eventually, order_text};
@@ -25,6 +27,8 @@ fn impatient(settings: &mut Settings) {
     settings.database.acquire_timeout = Duration::from_millis(300);
     settings.database.lock_timeout = Duration::from_millis(300);
     settings.database.statement_timeout = Duration::from_millis(300);
+    // Longer than any test: the bounds above must do.
+    settings.database.timeout = Duration::from_mins(5);
     settings.database.breaker = BreakerConfig::classic().open_for(Duration::from_millis(100));
     // How long the redrive leaves an order to its request.
     settings.payment.patience = Duration::from_millis(500);
@@ -215,6 +219,29 @@ async fn a_server_is_restarted_under_load() {
     rush.more_accepted(ENOUGH).await;
     is_ready_by_itself(&shop).await;
     nothing_is_lost_or_doubled(&shop, &rush.end().await).await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs postgresql: apt-get install postgresql"]
+async fn a_service_starts_beside_a_server_that_is_stuck_and_is_ready_when_that_moves() {
+    let mut server = start_server();
+    block_in_place(|| server.pause());
+    let shop = open_shop(&server).await;
+    is_told_unready(&shop).await;
+    block_in_place(|| server.resume());
+    is_ready_by_itself(&shop).await;
+    let storage = shop.storage().shared();
+    shop.close().await;
+
+    // It answers, and somebody keeps the service from looking at the schema.
+    let mut other = PgConnection::connect(storage.url()).await.expect("the server takes connections");
+    other.execute("BEGIN; LOCK TABLE _sqlx_migrations").await.expect("nobody has the table");
+    let shop = open_shop(&server).await;
+    is_told_unready(&shop).await;
+    other.execute("ROLLBACK").await.expect("a transaction ends");
+    is_ready_by_itself(&shop).await;
+    assert_eq!(shop.public.post_order(order_text("order-1")).await.status, StatusCode::CREATED);
     shop.close().await;
 }
 

@@ -8,10 +8,11 @@ use seawall_core::time::Clock;
 use seawall_core::{Backoff, Jitter};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::session;
-use crate::clock::timeout;
+use crate::clock::{Elapsed, timeout};
 use crate::database::error::{is_refusal, timed_out};
 use crate::database::migrations;
 
@@ -28,7 +29,7 @@ const MIGRATION_LIMIT: Duration = Duration::from_mins(5);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// Whether the server has the schema that this service knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Schema {
     ready: OnceLock<()>,
     /// Why it is not ready.
@@ -36,29 +37,31 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    /// Brings the schema up to date, or leaves a task that does when the server can be reached.
+    /// Has a task bring the schema up to date, now or when the server can be reached.
+    ///
+    /// Waits for the first attempt, though no longer than twice `connect_timeout`.
+    ///
+    /// # Errors
+    /// When the server refuses the service at the first attempt.
     pub(super) async fn prepare(
         options: PgConnectOptions,
         connect_timeout: Duration,
         clock: Clock,
     ) -> Result<(Arc<Self>, JoinSet<()>), sqlx::Error> {
-        let schema = Arc::new(Self::default());
-        let mut tasks = JoinSet::new();
+        let schema = Arc::new(Self { ready: OnceLock::new(), obstacle: Mutex::new("connecting".to_owned()) });
         let preparation = Preparation {
             options: session(options, STEP_LIMIT, LOCK_LIMIT),
             connect_timeout,
-            clock,
+            clock: clock.clone(),
             schema: schema.clone(),
         };
-        match preparation.attempt().await {
-            Ok(()) => {}
-            Err(error) if is_refusal(&error) => return Err(error),
-            Err(error) => {
-                preparation.note(&error);
-                tasks.spawn(preparation.retry());
-            }
+        let (refusal, refused) = oneshot::channel();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(preparation.run(refusal));
+        match timeout(&clock, connect_timeout * 2, refused).await {
+            Ok(Ok(error)) => Err(error),
+            Ok(Err(_)) | Err(Elapsed) => Ok((schema, tasks)),
         }
-        Ok((schema, tasks))
     }
 
     /// Why no statement can be run yet; `None` from the moment on when they can.
@@ -76,24 +79,26 @@ struct Preparation {
 }
 
 impl Preparation {
-    /// Tries until it succeeds. What the server refuses now, somebody may put right there.
-    async fn retry(self) {
+    /// Tries until it succeeds. After the first attempt `refusal` is used, or dropped: what the server refuses later, somebody
+    /// may put right there.
+    async fn run(self, refusal: oneshot::Sender<sqlx::Error>) {
         let (shortest, longest) = PAUSES;
         let backoff = Backoff::exponential(shortest, 2.0, longest)
             .expect("the shortest pause is not longer than the longest")
             .jitter(Jitter::Equal);
+        let mut refusal = Some(refusal);
         for attempt in 0.. {
+            let Err(error) = self.attempt().await else { break };
+            *self.schema.obstacle.lock() = error.to_string();
+            let unheard = match refusal.take() {
+                Some(refusal) if is_refusal(&error) => refusal.send(error),
+                _ => Err(error),
+            };
+            let Err(error) = unheard else { return };
+            tracing::warn!(%error, "the database is not ready; trying again");
             self.clock.sleep(backoff.delay(attempt, fastrand::u64(..))).await;
-            match self.attempt().await {
-                Ok(()) => return tracing::info!("the database is ready"),
-                Err(error) => self.note(&error),
-            }
         }
-    }
-
-    fn note(&self, error: &sqlx::Error) {
-        tracing::warn!(%error, "the database is not ready; trying again");
-        *self.schema.obstacle.lock() = error.to_string();
+        tracing::info!("the database is ready");
     }
 
     async fn attempt(&self) -> Result<(), sqlx::Error> {
