@@ -120,7 +120,7 @@ impl Formula {
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact, and windows are far smaller")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     pub(super) fn margin(&self, requests: u64, accepts: u64) -> Option<u64> {
-        let allowed = (self.k * accepts as f64) as u64;
+        let allowed = (self.k * accepts as f64 * (1.0 + Self::ROUNDING)) as u64;
         let most = allowed.max(self.minimum_calls.saturating_sub(1));
         if self.probability(requests, accepts) > 0.0 { None } else { Some(most.saturating_sub(requests)) }
     }
@@ -137,10 +137,19 @@ mod tests {
             let formula = Formula::of_threshold(f64::from(percent) / 100.0).expect("a share");
             for hundreds in 1..=1_000 {
                 let (requests, accepts) = (100 * hundreds, u64::from(percent) * hundreds);
-                assert!(formula.probability(requests, accepts).abs() < f64::EPSILON, "{accepts} of {requests}");
+                assert!(formula.probability(requests, accepts) <= 0.0, "{accepts} of {requests}");
                 assert!(formula.probability(requests, accepts - 1) > 0.0, "{} of {requests}", accepts - 1);
             }
         }
+    }
+
+    #[test]
+    fn neither_is_what_they_allow() {
+        // In binary, 2.3 times 2 570 is a little less than 5 911.
+        let formula = Formula::new(2.3).expect("valid");
+        assert_eq!(formula.margin(0, 2_570), Some(5_911));
+        assert_eq!(formula.margin(5_911, 2_570), Some(0));
+        assert_eq!(formula.margin(5_912, 2_570), None);
     }
 
     #[test]

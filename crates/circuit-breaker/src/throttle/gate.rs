@@ -2,10 +2,10 @@
 ///
 /// ```text
 /// 63        40 39   16 15   10 9       4        1             0
-/// [generation][ epoch ][ asks ][ accepts ][..][ignores][throttling]
+/// [generation][ epoch ][ asks ][ reliefs ][..][ignores][throttling]
 /// ```
 ///
-/// `asks` and `accepts` are how many of each a lane may count before somebody looks at all lanes: 0 or a power of two, its
+/// `asks` and `reliefs` are how many of each a lane may count before somebody looks at all lanes: 0 or a power of two, its
 /// exponent plus one. A new epoch recalls what was granted before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gate(u64);
@@ -18,7 +18,7 @@ pub(super) struct Parts {
     pub(super) grant: Grant,
     /// Whether calls that are dropped count as if they had never asked.
     pub(super) ignores_abandoned: bool,
-    /// Whether what is accepted changes the chance.
+    /// Whether what is accepted or taken back changes the chance.
     pub(super) throttling: bool,
 }
 
@@ -27,15 +27,15 @@ pub(super) struct Parts {
 pub(super) struct Grant {
     /// Requests: 0 or a power of two.
     pub(super) asks: u64,
-    /// Accepted ones: 0 or a power of two.
-    pub(super) accepts: u64,
+    /// Calls that are accepted or taken back, which lower the chance: 0 or a power of two.
+    pub(super) reliefs: u64,
 }
 
 impl Gate {
     const GENERATION: u64 = 0xff_ffff << 40;
     const EPOCH: u64 = 0xff_ffff << 16;
     const ASKS_SHIFT: u32 = 10;
-    const ACCEPTS_SHIFT: u32 = 4;
+    const RELIEFS_SHIFT: u32 = 4;
     const EXPONENT: u64 = 0x3f;
     const IGNORES_ABANDONED: u64 = 1 << 1;
     const THROTTLING: u64 = 1;
@@ -46,7 +46,7 @@ impl Gate {
         let epoch = ((parts.epoch as u64) << 16) & Self::EPOCH;
         let mut word = generation | epoch;
         word |= Self::exponent(parts.grant.asks) << Self::ASKS_SHIFT;
-        word |= Self::exponent(parts.grant.accepts) << Self::ACCEPTS_SHIFT;
+        word |= Self::exponent(parts.grant.reliefs) << Self::RELIEFS_SHIFT;
         if parts.ignores_abandoned {
             word |= Self::IGNORES_ABANDONED;
         }
@@ -95,10 +95,10 @@ impl Gate {
         Self::grant(self.0 >> Self::ASKS_SHIFT)
     }
 
-    /// How many accepted calls a lane may count.
+    /// How many calls that are accepted or taken back a lane may count.
     #[inline]
-    pub(super) const fn accepts(self) -> u64 {
-        Self::grant(self.0 >> Self::ACCEPTS_SHIFT)
+    pub(super) const fn reliefs(self) -> u64 {
+        Self::grant(self.0 >> Self::RELIEFS_SHIFT)
     }
 
     #[inline]
@@ -119,10 +119,10 @@ mod tests {
     #[test]
     fn a_gate_keeps_its_parts_apart() {
         for exponent in 0..40 {
-            let grant = Grant { asks: 1 << exponent, accepts: (1 << exponent) >> 1 };
+            let grant = Grant { asks: 1 << exponent, reliefs: (1 << exponent) >> 1 };
             let parts = Parts { generation: 0xff_ffff, epoch: 0xff_ffff, grant, ..Parts::default() };
             let gate = Gate::new(&parts);
-            assert_eq!((gate.asks(), gate.accepts()), (grant.asks, grant.accepts));
+            assert_eq!((gate.asks(), gate.reliefs()), (grant.asks, grant.reliefs));
             assert_eq!((gate.generation(), gate.epoch()), (Gate::GENERATION, Gate::EPOCH));
             assert!(!gate.ignores_abandoned() && !gate.is_throttling());
             let gate = Gate::new(&Parts { generation: 0x100_0000, epoch: 0x100_0000, throttling: true, ..parts });

@@ -2,7 +2,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-use seawall_core::stripe::{Padded, Striped};
+use seawall_core::stripe::{self, Padded, Striped, Tally};
 use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::{Clock, Now, Timestamp};
@@ -48,8 +48,8 @@ pub type AdaptiveThrottle = Shared<Throttle>;
 ///
 /// - a decision may lack the last of the window's requests: at most one in 128, and none while there are fewer than 128 for
 ///   each lane (there are about two lanes for each processor); while nothing is refused, and that is what the missing ones
-///   would say too, any number. Of the accepted calls as many may be missing. Calls that are counted at the very moment of a
-///   look, at most one for each thread, are in the next one;
+///   would say too, any number. Of the calls that were accepted or taken back as many may be missing. What is counted at the
+///   very moment of a look, at most one call for each thread, is in the next one;
 /// - a request is in the bucket of the time at which it asked; one that asks while a bucket ends may be in the next. An
 ///   accepted call is in the bucket in which it ended, or, if nobody has asked since that bucket began, in that of the last
 ///   call that asked: never in an earlier one than its own request.
@@ -196,27 +196,39 @@ impl Throttle {
         }
         match ending {
             Ending::Finished(report) if report.outcome() == Outcome::Success => {
-                lane.count(|own| {
-                    if gate.is_throttling() && !own.may_accept(gate) {
-                        self.look(own, now.get());
-                    }
-                    &own.accepted
-                });
+                self.relieve(&lane, gate, now, |own| &own.accepted);
             }
             Ending::Finished(report) if report.outcome() == Outcome::Ignored => {
                 lane.count(|own| &own.ignored);
-                lane.count(|own| &own.withdrawn);
+                self.relieve(&lane, gate, now, |own| &own.withdrawn);
             }
             Ending::Abandoned => {
                 lane.count(|own| &own.abandoned);
                 if gate.ignores_abandoned() {
-                    lane.count(|own| &own.withdrawn);
+                    self.relieve(&lane, gate, now, |own| &own.withdrawn);
                 }
             }
-            Ending::Cancelled => lane.count(|own| &own.withdrawn),
+            Ending::Cancelled => self.relieve(&lane, gate, now, |own| &own.withdrawn),
             // It failed or panicked: the request stands, and was not accepted.
             _ => lane.count(|own| &own.failed),
         }
+    }
+
+    /// Counts what lowers the chance.
+    #[inline(always)]
+    fn relieve<'a>(
+        &self,
+        lane: &stripe::Lane<'a, Lane>,
+        gate: Gate,
+        now: &Now<'_>,
+        part: impl FnOnce(&'a Lane) -> &'a Tally,
+    ) {
+        lane.count(|own| {
+            if gate.is_throttling() && !own.may_relieve(gate) {
+                self.look(own, now.get());
+            }
+            part(own)
+        });
     }
 
     /// Counts a call that this throttle did not admit.
@@ -287,7 +299,7 @@ impl Throttle {
             epoch: locked.epoch,
             grant: locked.granted,
             ignores_abandoned: machine.settings().ignores_abandoned,
-            throttling: machine.is_changed_by_accepts(),
+            throttling: machine.is_changed_by_relief(),
         });
         let published = &self.published.0;
         set(&published.from, machine.fresh_from().as_nanos());
@@ -318,17 +330,17 @@ impl Locked {
     /// grow only when they have become four times as large.
     fn grant(&mut self, shares: u64) {
         let all = self.machine.grant();
-        let (asks, accepts) = (share(all.asks, shares), share(all.accepts, shares));
-        if asks < self.granted.asks || accepts < self.granted.accepts {
+        let (asks, reliefs) = (share(all.asks, shares), share(all.reliefs, shares));
+        if asks < self.granted.asks || reliefs < self.granted.reliefs {
             self.epoch = self.epoch.wrapping_add(1);
-            self.granted = Grant { asks, accepts };
+            self.granted = Grant { asks, reliefs };
             return;
         }
         if asks / 4 >= self.granted.asks.max(1) {
             self.granted.asks = asks;
         }
-        if accepts / 4 >= self.granted.accepts.max(1) {
-            self.granted.accepts = accepts;
+        if reliefs / 4 >= self.granted.reliefs.max(1) {
+            self.granted.reliefs = reliefs;
         }
     }
 }
@@ -360,5 +372,37 @@ impl fmt::Debug for Throttle {
             .field("name", &self.name)
             .field("probability", &self.chance().probability())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(seawall_loom)))]
+mod tests {
+    use super::*;
+    use crate::throttle::Config;
+
+    /// However the counts go, what is granted to all lanes together is within the margin or the slack, and is recalled as soon as
+    /// it is not.
+    #[test]
+    fn lanes_together_are_granted_no_more_than_there_is() {
+        for lanes in [0, 1, 3, 8, 64] {
+            let (clock, _time) = Clock::manual();
+            let settings = Settings::try_from(Config::default()).expect("valid");
+            let throttle = Throttle::from_settings(Arc::new(settings), clock, lanes);
+            let shares = u64::try_from(lanes).expect("few") + 1;
+            let (mut epochs, mut epoch) = (0, throttle.gate().epoch());
+            for step in 0..4_000_u64 {
+                let outcome = if step % 2_000 < 1_200 { Outcome::Success } else { Outcome::Failure };
+                (0..3).for_each(|_| throttle.record(outcome));
+                let snapshot = throttle.snapshot();
+                let gate = throttle.gate();
+                let margin = throttle.formula().margin(snapshot.requests, snapshot.accepts).unwrap_or(0);
+                let slack = snapshot.requests / Machine::SLACK;
+                assert!(gate.asks() * shares <= margin.max(slack), "{} for each of {shares}", gate.asks());
+                assert!(gate.reliefs() * shares <= slack, "{} for each of {shares}", gate.reliefs());
+                epochs += u32::from(gate.epoch() != epoch);
+                epoch = gate.epoch();
+            }
+            assert!(epochs < 40, "{epochs} times all lanes were sent to the lock");
+        }
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Lane {
     /// Of the gate that the limits were set by.
     epoch: AtomicU64,
     ask_limit: AtomicU64,
-    accept_limit: AtomicU64,
+    relief_limit: AtomicU64,
     /// Where this lane's draws begin.
     seed: AtomicU64,
 }
@@ -45,17 +45,21 @@ impl Lane {
         self.epoch.load(Ordering::Relaxed) == gate.epoch() && self.asked.get() < self.ask_limit.load(Ordering::Relaxed)
     }
 
-    /// Whether one more accepted call may be counted without a look.
+    /// Whether one more call that is accepted or taken back may be counted without a look.
     #[inline]
-    pub(super) fn may_accept(&self, gate: Gate) -> bool {
+    pub(super) fn may_relieve(&self, gate: Gate) -> bool {
         self.epoch.load(Ordering::Relaxed) == gate.epoch()
-            && self.accepted.get() < self.accept_limit.load(Ordering::Relaxed)
+            && self.relieved() < self.relief_limit.load(Ordering::Relaxed)
+    }
+
+    fn relieved(&self) -> u64 {
+        self.accepted.get().wrapping_add(self.withdrawn.get())
     }
 
     /// All that was counted here has been looked at.
     pub(super) fn renew(&self, gate: Gate) {
         self.ask_limit.store(self.asked.get().wrapping_add(gate.asks()), Ordering::Relaxed);
-        self.accept_limit.store(self.accepted.get().wrapping_add(gate.accepts()), Ordering::Relaxed);
+        self.relief_limit.store(self.relieved().wrapping_add(gate.reliefs()), Ordering::Relaxed);
         self.epoch.store(gate.epoch(), Ordering::Relaxed);
     }
 

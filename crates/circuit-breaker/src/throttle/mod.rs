@@ -3,14 +3,13 @@
 //! It is the client-side throttling of Google's *Site Reliability Engineering*, chapter 21. A client counts, over the last
 //! seconds, how many requests it made and how many were accepted. While at least one in `k` is accepted (one in two) all
 //! calls pass. Beyond that each call is refused with a [probability](Formula) that grows as fewer are accepted, before it costs
-//! the dependency anything: of a dependency that is up to a half of its load, clients ask about twice what it accepts, and
-//! hardly anything of one that is down. As soon as it accepts again, so do they.
+//! the dependency anything. One that accepts a part of its load is sent about `k` times what it accepts; one that is down,
+//! hardly anything. As it accepts more, it is sent more.
 //!
 //! # Throttle or breaker?
 //! A [circuit breaker](crate::CircuitBreaker) is for what is up or down: it refuses everything for a while, then tries with a
 //! few calls. A throttle is for what is overloaded, and for a dependency of many instances of which some fail: it refuses as
-//! much as is too much, and never everything. Without enough calls there are no shares; below some ten calls a second, take a
-//! breaker.
+//! much as is too much, and never everything. It needs calls to take shares of: below some ten a second, take a breaker.
 //!
 //! # What counts
 //! | call | request | accepted |

@@ -84,7 +84,7 @@ impl Counts {
 }
 
 impl Machine {
-    /// A decision may lack one in so many of the window's requests, and as many accepted calls.
+    /// A decision may lack one in so many of the window's requests, and as many calls that were accepted or taken back.
     pub(super) const SLACK: u64 = 128;
     /// So many are as good as any number.
     const MOST: u64 = 1 << 40;
@@ -261,8 +261,8 @@ impl Machine {
         self.episode.as_ref().map(|episode| episode.since)
     }
 
-    /// Whether an accepted call changes the chance.
-    pub(super) fn is_changed_by_accepts(&self) -> bool {
+    /// Whether a call that is accepted or taken back changes the chance.
+    pub(super) fn is_changed_by_relief(&self) -> bool {
         self.held.is_none() && self.probability > 0.0
     }
 
@@ -281,13 +281,13 @@ impl Machine {
     /// [`SLACK`](Self::SLACK) of them. While the chance is 0, requests that keep it 0 are free.
     pub(super) fn grant(&self) -> Grant {
         if self.held.is_some() {
-            return Grant { asks: Self::MOST, accepts: Self::MOST };
+            return Grant { asks: Self::MOST, reliefs: Self::MOST };
         }
         let counts = self.window.figures();
         let requests = counts.requests();
         let slack = requests / Self::SLACK;
         let margin = self.settings.formula.margin(requests, counts.accepted).unwrap_or(0);
-        Grant { asks: margin.max(slack).min(Self::MOST), accepts: slack.min(Self::MOST) }
+        Grant { asks: margin.max(slack).min(Self::MOST), reliefs: slack.min(Self::MOST) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How exact decisions are that look at no lane but their own.
 
-use std::sync::Barrier;
+use std::sync::{Barrier, Mutex};
 
 use seawall_circuit_breaker::Throttled;
 use seawall_circuit_breaker::throttle::{Config, Formula};
@@ -16,7 +16,7 @@ const SLACK: u64 = 128;
 fn check(refusal: &Throttled, formula: &Formula, requests: u64, accepts: u64) {
     let missing = requests / SLACK;
     let least = formula.probability(requests - missing, accepts);
-    let most = formula.probability(requests, accepts.saturating_sub(missing));
+    let most = formula.probability(requests + missing, accepts.saturating_sub(missing));
     let used = refusal.probability();
     assert!((least..=most).contains(&used), "{used} for {accepts} of {requests}, within {least} and {most}");
 }
@@ -44,7 +44,10 @@ fn a_decision_lacks_at_most_one_in_128_of_the_counts() {
             requests += 1;
             while running.len() > most {
                 let permit = running.swap_remove(random.below(running.len()));
-                if random.chance(good, 10) {
+                if random.chance(1, 8) {
+                    permit.ignore();
+                    requests -= 1;
+                } else if random.chance(good, 10) {
                     permit.success();
                     accepts += 1;
                 } else {
@@ -78,6 +81,37 @@ fn with_few_requests_no_decision_lacks_any() {
             }
         }
         requests += 1;
+    }
+}
+
+#[test]
+fn many_that_are_accepted_or_taken_back_at_once_are_known_to_the_next_call() {
+    for ignored in [false, true] {
+        let (throttle, _time) = throttle(Config::default().k(1.5));
+        let formula = throttle.formula();
+        record(&throttle, Outcome::Success, 30_000);
+        let (mut requests, mut accepts, mut running) = (30_000_u64, 30_000, Vec::new());
+        for _ in 0..50_000 {
+            running.extend(throttle.try_admit());
+            requests += 1;
+        }
+        // They end while nobody asks.
+        for permit in running {
+            if ignored {
+                permit.ignore();
+                requests -= 1;
+            } else {
+                permit.success();
+                accepts += 1;
+            }
+        }
+        for _ in 0..100 {
+            match throttle.try_admit() {
+                Ok(permit) => permit.failure(),
+                Err(refusal) => check(&refusal, &formula, requests, accepts),
+            }
+            requests += 1;
+        }
     }
 }
 
@@ -174,14 +208,50 @@ fn a_grant_is_recalled_when_the_margin_shrinks() {
             throttle.snapshot();
         });
     });
-    let mut requests = 500_001;
-    let refusal = loop {
+    let (mut requests, mut refusals) = (500_001, 0);
+    for _ in 0..20_000 {
         match throttle.try_admit() {
             Ok(permit) => permit.failure(),
-            Err(refusal) => break refusal,
+            Err(refusal) => {
+                refusals += 1;
+                check(&refusal, &formula, requests, 100_000);
+            }
         }
         requests += 1;
-        assert!(requests < 500_100, "the chance is above a half, and nothing is refused");
+    }
+    assert!(refusals > 10_000, "with a chance above a half, {refusals} of 20 000 were refused");
+}
+
+/// The margin is there once, however many lanes there are.
+#[test]
+fn lanes_share_one_margin() {
+    let (throttle, _time) = throttle(Config::default());
+    let formula = throttle.formula();
+    record(&throttle, Outcome::Success, 1_000);
+    let (turn, alive) = (Mutex::new(1_004), Barrier::new(4));
+    let work = || {
+        // Each lane is granted its share; then they use it up one after the other, while all are there to keep their lanes.
+        throttle.try_admit().expect("all is well").failure();
+        alive.wait();
+        let mut requests = turn.lock().expect("no panic");
+        let mut refusals = 0;
+        for _ in 0..400 {
+            match throttle.try_admit() {
+                Ok(permit) => permit.failure(),
+                Err(refusal) => {
+                    refusals += 1;
+                    check(&refusal, &formula, *requests, 1_000);
+                }
+            }
+            *requests += 1;
+        }
+        drop(requests);
+        alive.wait();
+        refusals
     };
-    check(&refusal, &formula, requests, 100_000);
+    let refused: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    });
+    assert!(refused > 20, "2 600 requests for 1 000 accepted ones, and {refused} refusals");
 }

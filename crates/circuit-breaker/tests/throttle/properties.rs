@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use seawall_circuit_breaker::throttle::{Config, Formula};
 use seawall_core::Outcome;
 
@@ -51,6 +52,11 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/throttle/regressions.txt"))),
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn the_throttle_decides_as_the_list_of_all_events_says(
         ops in ops(), buckets in 1..12_u32, k in 1.01..4.0, minimum in 0..20_u32, seed in any::<Option<u64>>(),

@@ -1,6 +1,9 @@
 //! The share that is refused is the probability, within what chance allows.
 
+use std::sync::Barrier;
+
 use seawall_circuit_breaker::AdaptiveThrottle;
+use seawall_circuit_breaker::throttle::Config;
 use seawall_core::Outcome;
 
 use crate::{eager, record, throttle};
@@ -86,10 +89,18 @@ fn draws_of_one_seed_are_alike_and_follow_no_pattern() {
 
 #[test]
 fn threads_draw_each_for_itself() {
-    let (throttle, _time) = throttle(seawall_circuit_breaker::throttle::Config::default());
+    let (throttle, _time) = throttle(Config::default());
     throttle.hold(0.5).expect("a probability");
+    // All live at the same time, so that none takes over the lane of another.
+    let together = Barrier::new(4);
+    let draw = || {
+        together.wait();
+        let drawn = draws(&throttle, 1_000);
+        together.wait();
+        drawn
+    };
     let drawn: Vec<Vec<bool>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| draws(&throttle, 1_000))).collect();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(draw)).collect();
         threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });
     for (at, one) in drawn.iter().enumerate() {
