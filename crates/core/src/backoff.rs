@@ -174,7 +174,7 @@ impl Backoff {
 
 /// As much of `whole` as `random` is of all numbers.
 fn share(whole: Duration, random: u64) -> Duration {
-    let nanos = whole.as_nanos().saturating_mul(u128::from(random) + 1) >> 64;
+    let nanos = whole.as_nanos().saturating_mul(u128::from(random) + 1).saturating_add(1 << 63) >> 64;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 

@@ -4,9 +4,12 @@
 //! that the environment variable `SEAWALL_VECTORS` names; with `SEAWALL_VECTORS_VERBOSE=1` every vector that did not pass is
 //! told with the step, what was expected and what came. `vectors/unsupported.toml` lists what is deliberately not offered.
 
+mod case;
 mod circuit_breaker;
 mod folder;
+mod hedge;
 mod miss;
+mod retry;
 mod unsupported;
 mod vector;
 
@@ -22,6 +25,8 @@ type Suite = fn(&Vector) -> Vec<Miss>;
 fn suite(file: &str) -> Option<Suite> {
     match file {
         "circuit-breaker.json" => Some(circuit_breaker::run),
+        "hedge.json" => Some(hedge::run),
+        "retry.json" => Some(retry::run),
         _ => None,
     }
 }

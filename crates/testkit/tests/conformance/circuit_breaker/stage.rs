@@ -313,7 +313,7 @@ impl<'a> Stage<'a> {
 /// How many results are of calls that began before the circuit was opened.
 fn stragglers(case: &Case) -> usize {
     let opened = case.steps.iter().find_map(|step| if let Op::Opened { t_s } = step.op { Some(t_s) } else { None });
-    let began_before = |step: &&super::case::Step| match (&step.op, opened) {
+    let began_before = |step: &&crate::case::Step<Op>| match (&step.op, opened) {
         (Op::Result { t_s: Some(t_s), duration_s: Some(duration), .. }, Some(opened)) => *t_s < opened + duration,
         _ => false,
     };
