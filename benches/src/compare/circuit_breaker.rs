@@ -5,6 +5,7 @@
 //! [`operation::WINDOW_TIME`] for a time. Targets are those of the breaker's contract.
 
 mod failsafe;
+mod keyed;
 mod operation;
 mod ours;
 mod recloser;
@@ -19,7 +20,7 @@ fn contest(path: &'static str, expected: Expected, ours: fn() -> Subject) -> Con
 }
 
 pub(super) fn contests() -> Vec<Contest> {
-    [closed(), open(), half_open(), layers()].into_iter().flatten().collect()
+    [closed(), open(), half_open(), layers(), keyed_circuits()].into_iter().flatten().collect()
 }
 
 fn closed() -> Vec<Contest> {
@@ -91,5 +92,14 @@ fn layers() -> Vec<Contest> {
             .against("tower concurrency-limit", tower_layers::concurrency_limit),
         contest("tower open refuse", AllRefused, ours::layer_open)
             .against("tower-resilience", tower_layers::resilience_open),
+    ]
+}
+
+/// Each call looks its circuit up among 10 000. seatbelt's map keeps every id for ever; ours is bounded.
+fn keyed_circuits() -> Vec<Contest> {
+    vec![
+        contest("one of 10 000 keys, number", AllAdmitted, keyed::by_number)
+            .against("seatbelt", keyed::seatbelt_by_number),
+        contest("one of 10 000 keys, name", AllAdmitted, keyed::by_name).against("seatbelt", keyed::seatbelt_by_name),
     ]
 }
