@@ -8,8 +8,9 @@
 //! | `orders` | what an order is, how one is accepted, where it is kept, its routes |
 //! | `products` | the catalogue |
 //! | [`payment`] | the provider's client, its protection, the redrive of what is owed, and a provider to depend on |
+//! | [`breakers`] | what keeps calls from dependencies that fail, and the levers on it |
 //! | `http` | problem documents, JSON bodies, ids, headers, connections: what all routes have in common |
-//! | `health`, `scrape`, `breakers`, `openapi`, `overview` | routes that tell about the service |
+//! | `health`, `scrape`, `openapi`, `overview` | routes that tell about the service |
 //! | `provider_control` | the admin listener's lever on the payment provider |
 //! | `database`, `metrics`, `clock`, [`logging`], `shutdown` | what everything stands on |
 //!

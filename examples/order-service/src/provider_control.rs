@@ -61,6 +61,8 @@ async fn show(State(app): State<Arc<App>>) -> Result<JsonBody<ProviderView>, Pro
         (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The provider is not the service's own", body = Problem,
             content_type = "application/problem+json"),
+        (status = 408, description = "The body took too long", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "More than 1 MiB", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Fields at fault", body = Problem, content_type = "application/problem+json"),
     )

@@ -143,8 +143,10 @@ impl From<NoData> for Problem {
 mod tests {
     use std::future::{Ready, ready};
 
+    use futures_util::future::join_all;
     use seawall_circuit_breaker::{CircuitBreaker, State};
     use seawall_core::time::Clock;
+    use tokio::sync::Notify;
 
     use super::*;
     use crate::breakers::Preset;
@@ -179,6 +181,26 @@ mod tests {
         assert_eq!(states(&guard), (State::Closed, State::Open));
         assert!(matches!(guard.write(ready(Ok(()))).await, Err(Unanswered::Refused(_))));
         assert!(guard.ready_to_write().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_read_that_succeeds_meanwhile_speaks_for_the_whole() {
+        let guard = guard();
+        let end = Notify::new();
+        let write = async || {
+            let waiting = async {
+                end.notified().await;
+                lost().await
+            };
+            guard.write(Box::pin(waiting)).await
+        };
+        let read = async {
+            guard.read(ready(Ok(()))).await.expect("reading works");
+            end.notify_waiters();
+        };
+        let (writes, ()) = tokio::join!(join_all((0..10).map(|_| write())), read);
+        assert!(writes.iter().all(Result::is_err));
+        assert_eq!(states(&guard), (State::Closed, State::Open));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What a listener's own document says that it can be asked.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::support::Client;
@@ -17,6 +17,8 @@ pub(super) struct Operation {
     pub(super) query: Vec<String>,
     /// The example of the body, where there is one.
     pub(super) body: Option<Value>,
+    /// How it may be answered.
+    statuses: Vec<String>,
 }
 
 impl Operation {
@@ -25,6 +27,11 @@ impl Operation {
         self.parameters
             .iter()
             .fold(self.path.clone(), |path, (name, example)| path.replace(&format!("{{{name}}}"), &fill(example)))
+    }
+
+    /// Whether it may be answered so.
+    pub(super) fn describes(&self, status: StatusCode) -> bool {
+        self.statuses.iter().any(|described| described == status.as_str())
     }
 
     /// Whether its body tells it what to change.
@@ -65,5 +72,6 @@ fn read(method: &str, path: &str, described: &Value) -> Operation {
         parameters: in_path,
         query: named("query").map(name).collect(),
         body,
+        statuses: described["responses"].as_object().expect("responses").keys().cloned().collect(),
     }
 }
