@@ -225,6 +225,7 @@ impl<R: AsRef<Retry>> Making<R> {
     }
 
     /// Whether the attempt that is out is certainly the last one.
+    #[cfg(feature = "tower")]
     pub(crate) fn is_last(&self) -> bool {
         self.course.attempts() >= self.inner().settings.read().max_attempts
     }
