@@ -3,7 +3,10 @@
 
 mod budget;
 mod error;
+pub mod fallback;
 mod hedge;
+#[cfg(feature = "http")]
+pub mod http;
 mod paying;
 mod requests;
 mod retry;
@@ -13,6 +16,9 @@ mod verdict;
 
 pub use budget::{Began, Budget, BudgetConfig, BudgetSnapshot, Deposits, Extra, InFlight, Tokens};
 pub use error::TimedOut;
+pub use fallback::{Fallback, FallbackConfig, FallbackSnapshot, FallbackTotal};
+#[cfg(feature = "tower")]
+pub use fallback::{FallbackFuture, FallbackLayer, FallbackService};
 #[cfg(feature = "tower")]
 pub use hedge::tower::{HedgeFuture, HedgeLayer, HedgeService};
 pub use hedge::{Hedge, HedgeConfig, HedgeDelay, HedgeEvent, HedgeSnapshot, HedgeTotal};
