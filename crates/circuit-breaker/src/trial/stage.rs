@@ -16,8 +16,9 @@ pub(crate) struct Stage {
     share: Ratio,
     /// How many calls must have ended before it is passed.
     calls: u64,
-    /// When it is passed at the earliest.
-    until: Timestamp,
+    began: Timestamp,
+    /// How long it lasts at least.
+    each: Duration,
     asked: u64,
     admitted: u64,
     out: u64,
@@ -37,7 +38,8 @@ impl Stage {
             place,
             share: *shares.get(place)?,
             calls: *calls,
-            until: now + *each,
+            began: now,
+            each: *each,
             asked: 0,
             admitted: 0,
             out: 0,
@@ -65,8 +67,8 @@ impl Stage {
     }
 
     /// When it is passed at the earliest.
-    pub(crate) const fn until(&self) -> Timestamp {
-        self.until
+    pub(crate) fn until(&self) -> Timestamp {
+        self.began + self.each
     }
 
     pub(crate) fn give_up(&self) -> Timestamp {
@@ -74,7 +76,7 @@ impl Stage {
     }
 
     pub(crate) fn follow_back(&mut self, by: Duration) {
-        self.until = self.until - by;
+        self.began = self.began - by;
         self.awaited_since = self.awaited_since.map(|since| since - by);
     }
 
@@ -130,7 +132,7 @@ impl Stage {
         };
         if hanging || bad {
             Verdict::Fails
-        } else if calls >= self.calls && now >= self.until {
+        } else if calls >= self.calls && now >= self.until() {
             Verdict::Works
         } else {
             Verdict::Undecided
@@ -148,7 +150,7 @@ impl Stage {
             // What was admitted under another share says nothing about this one.
             (self.asked, self.admitted) = (0, 0);
         }
-        (self.share, self.calls, self.max) = (*share, staged.calls, settings.half_open.max);
+        (self.share, self.each, self.calls, self.max) = (*share, staged.each, staged.calls, settings.half_open.max);
         self.verdict(now, settings)
     }
 }

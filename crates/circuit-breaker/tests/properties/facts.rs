@@ -51,8 +51,7 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stage {
     pub(crate) place: usize,
-    /// Until when it lasts at least.
-    pub(crate) until: Nanos,
+    pub(crate) began: Nanos,
 }
 
 /// Leave for one call.

@@ -108,7 +108,7 @@ impl Model {
             Phase::HalfOpen { awaited_since, stage, .. } => {
                 *awaited_since = awaited_since.map(|since| since.saturating_sub(back));
                 if let Some(stage) = stage {
-                    stage.until = stage.until.saturating_sub(back);
+                    stage.began = stage.began.saturating_sub(back);
                     self.happened.insert("the clock stepped back before a stage");
                 }
             }

@@ -51,6 +51,26 @@ fn a_stage_lasts_no_longer_when_the_clock_steps_back() {
 }
 
 #[test]
+fn a_stage_lasts_as_long_as_its_present_configuration_says() {
+    let lasting = |each| {
+        let recovery = Recovery::new([0.5, 0.9]).each(each).calls(1);
+        rated(Window::count(10).minimum_calls(4)).half_open(single_probe()).open_for(SECOND).recovery(recovery)
+    };
+    let (breaker, time) = recovering(lasting(HOUR));
+    call(&breaker, Outcome::Success);
+    time.advance(5 * SECOND);
+    breaker.reconfigure(lasting(10 * SECOND)).expect("valid");
+    time.advance(just_before(5 * SECOND));
+    assert_eq!(share(&breaker), Some(0.5));
+    time.advance(NANO);
+    assert_eq!(share(&breaker), Some(0.9), "ten seconds in all");
+    call(&breaker, Outcome::Success);
+    time.advance(5 * SECOND);
+    breaker.reconfigure(lasting(4 * SECOND)).expect("valid");
+    assert_eq!(breaker.state(), State::Closed, "it has lasted long enough by now");
+}
+
+#[test]
 fn an_outcome_that_is_recorded_counts_in_a_stage_whatever_its_share() {
     let (breaker, time) = recovering(staged(single_probe()));
     let first = breaker.try_admit().expect("the first of two");

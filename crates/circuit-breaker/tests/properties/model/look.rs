@@ -50,15 +50,15 @@ impl Model {
 
     /// When whoever was refused may ask again: in a stage once it can end, if that is still to come.
     pub(super) fn ask_again(&self) -> Option<Duration> {
-        let Some(stage) = self.stage() else { return self.retry_after() };
-        (self.now < stage.until).then(|| Duration::from_nanos(stage.until - self.now))
+        let Some(until) = self.lasts_until() else { return self.retry_after() };
+        (self.now < until).then(|| Duration::from_nanos(until - self.now))
     }
 
     /// The next moment at which something changes by itself.
     pub(crate) fn edge(&self) -> Option<Nanos> {
         let edges = match self.phase {
             Phase::Open { until, .. } => [Some(until), None],
-            Phase::HalfOpen { stage, .. } => [self.give_up(), stage.map(|stage| stage.until)],
+            Phase::HalfOpen { .. } => [self.give_up(), self.lasts_until()],
             _ => [self.plan.bucket().map(|bucket| (self.newest + 1) * bucket), None],
         };
         edges.into_iter().flatten().filter(|edge| *edge > self.now).min()

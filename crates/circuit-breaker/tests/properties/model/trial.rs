@@ -19,6 +19,11 @@ impl Model {
         self.plan.recovery.as_ref()?.shares.get(self.stage()?.place).copied()
     }
 
+    /// Until when the stage that runs lasts at least.
+    pub(super) fn lasts_until(&self) -> Option<Nanos> {
+        Some(self.stage()?.began + nanos(self.plan.recovery.as_ref()?.each))
+    }
+
     /// How many calls the probes are, or a stage takes.
     pub(super) fn trial_size(&self) -> u64 {
         match (&self.plan.recovery, self.stage()) {
@@ -89,7 +94,7 @@ impl Model {
         }
         match self.stage() {
             None => self.verdict_of_probes(),
-            Some(stage) => self.verdict_of_stage(stage, at),
+            Some(_) => self.verdict_of_stage(at),
         }
     }
 
@@ -115,7 +120,7 @@ impl Model {
 
     /// A stage fails when its calls are not good enough, those that are missing taken for good ones, and is passed when none
     /// is missing and its time is over. Good enough is the share of successes that is asked of the probes.
-    fn verdict_of_stage(&self, stage: Stage, at: Nanos) -> Option<bool> {
+    fn verdict_of_stage(&self, at: Nanos) -> Option<bool> {
         let [calls, failed, slow, _, _] = count(&self.probes);
         let missing = self.trial_size().saturating_sub(calls);
         let probes = u64::from(self.plan.half_open.probes);
@@ -128,7 +133,7 @@ impl Model {
         };
         match good_enough {
             false => Some(false),
-            true if missing == 0 && at >= stage.until => Some(true),
+            true if missing == 0 && self.lasts_until().is_some_and(|until| at >= until) => Some(true),
             true => None,
         }
     }
@@ -144,7 +149,7 @@ impl Model {
 
     /// What time does to a half-open circuit. Whatever comes first happens, at its own time.
     pub(super) fn tick_trial(&mut self) {
-        if let Some(Stage { until, .. }) = self.stage()
+        if let Some(until) = self.lasts_until()
             && self.now >= until
             && self.give_up().is_none_or(|at| until <= at)
             && self.verdict(until) == Some(true)
@@ -175,7 +180,7 @@ impl Model {
         let place = self.stage().map_or(0, |stage| stage.place + 1);
         match (&self.plan.recovery, self.phase) {
             (Some(recovery), Phase::HalfOpen { cause, .. }) if place < recovery.shares.len() => {
-                let stage = Some(Stage { place, until: at + nanos(recovery.each) });
+                let stage = Some(Stage { place, began: at });
                 self.change(Phase::HalfOpen { awaited_since: None, cause, stage }, at, Cause::ProbesSucceeded);
                 self.probes.clear();
                 self.answers.clear();
