@@ -18,7 +18,7 @@ struct Cells {
 }
 
 impl Purse {
-    pub(super) const fn new(throttle: Throttle) -> Self {
+    pub(super) fn new(throttle: Throttle) -> Self {
         let Throttle { max, returned } = throttle;
         let (tokens, returned) = (AtomicU64::new(max), AtomicU64::new(returned));
         Self(Padded(Cells { tokens, max: AtomicU64::new(max), returned }))
