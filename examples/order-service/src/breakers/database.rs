@@ -127,8 +127,10 @@ impl From<NoData> for Problem {
         match error {
             Unanswered::Refused(rejection) => {
                 tracing::debug!(%rejection, "the database was not asked");
-                Self::unavailable("the database is not asked now, because it failed lately; trying again is safe")
-                    .refused_by(&rejection)
+                let (name, state) = (rejection.name(), rejection.reason());
+                let detail =
+                    format!("the database is not asked now: the circuit {name} is {state}; trying again is safe");
+                Self::unavailable(detail).refused_by(&rejection)
             }
             Unanswered::TimedOut(limit) => {
                 tracing::error!(?limit, "the database did not answer in time");
