@@ -4,13 +4,13 @@ mod tenancy;
 
 use std::any::Any;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use seawall_core::observe::Observer;
+use seawall_core::random::Random;
 use seawall_core::stripe::{self, Counted, Striped, Tag, TaggedTally, Tally};
 use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
@@ -140,8 +140,6 @@ impl Breaker {
     const MANY: u64 = 1 << 38;
 
     pub(crate) fn from_settings(settings: Arc<Settings>, clock: Clock, lanes: usize) -> Self {
-        let mut seed = RandomState::new().build_hasher();
-        seed.write_u8(0);
         let now = clock.now();
         let name = settings.name;
         let breaker = Self {
@@ -154,7 +152,7 @@ impl Breaker {
             lanes: Striped::new(lanes),
             watch: OnceLock::new(),
             locked: Mutex::new(Locked {
-                machine: Machine::new(settings, seed.finish(), now),
+                machine: Machine::new(settings, Random::unforeseen(), now),
                 tag: Tag::default(),
                 absorbed: 0,
                 totals: Totals::default(),

@@ -19,7 +19,6 @@ mod patient;
 mod period;
 mod policy;
 mod preset;
-mod random;
 mod settings;
 mod snapshot;
 mod state;
@@ -36,8 +35,8 @@ pub use error::{NotOpen, Open};
 pub use event::{Cause, Event, State, Trip};
 pub use figures::Figures;
 pub use keyed::{
-    AdaptiveThrottles, Breakers, CircuitBreakers, Key, Keyed, KeyedSnapshot, KeyedToken, KeysByRefusal, KeysByState, Pinned,
-    Throttles,
+    AdaptiveThrottles, Breakers, CircuitBreakers, Key, Keyed, KeyedSnapshot, KeyedToken, KeysByRefusal, KeysByState,
+    Pinned, Throttles,
 };
 pub use patient::{Patient, Waiting};
 pub use snapshot::{Snapshot, Total};

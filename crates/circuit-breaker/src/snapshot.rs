@@ -28,7 +28,7 @@ pub struct Snapshot {
     /// When the dependency will be tried again, in seconds.
     #[cfg_attr(feature = "serde", serde(rename = "retry_after_seconds", with = "maybe_seconds"))]
     pub retry_after: Option<Duration>,
-    /// How many changes of state there were.
+    /// How many changes of state, and stages of a recovery, there were.
     pub generation: u32,
     /// The window; the probes while half-open; what opened the circuit while it is open.
     pub figures: Figures,

@@ -86,7 +86,9 @@ fn a_probe_that_comes_back_goes_to_the_first_in_line() {
     executor.block_on(executor.clock().sleep(SECOND));
     assert!(patient.try_admit().is_err());
     probe.ignore();
-    calls.into_iter().for_each(|call| executor.block_on(call));
+    for call in calls {
+        executor.block_on(call);
+    }
     assert_eq!(*served.borrow(), [0, 1, 2, 3, 4]);
 }
 
@@ -188,8 +190,7 @@ fn followed(config: Config, drive: impl AsyncFnOnce(&CircuitBreaker, Clock)) -> 
     });
     executor.block_on(drive(&breaker, executor.clock()));
     drop(following);
-    let told = told.lock().expect("nobody panics").clone();
-    told
+    std::mem::take(&mut *told.lock().expect("nobody panics"))
 }
 
 #[test]

@@ -130,9 +130,10 @@ fn a_recovery_goes_on_with_its_stage() {
     assert_eq!(share(&classic()), None);
 }
 
+type Hand = fn(&CircuitBreaker);
+
 #[test]
 fn what_was_set_by_hand_stays_so() {
-    type Hand = fn(&CircuitBreaker);
     let by_hand: [(Hand, State); 3] = [
         (|breaker| breaker.disable(), State::Disabled),
         (|breaker| breaker.force_open(), State::ForcedOpen),
@@ -172,6 +173,8 @@ fn calls_of_before_the_restore_change_nothing() {
     assert_eq!((after.snapshot().consecutive_failures, after.snapshot().total.stale), (0, 1));
 }
 
+type Change = fn(&mut Snapshot);
+
 #[test]
 fn what_cannot_be_is_refused_and_nothing_has_changed() {
     let (before, _) = breaker(classic());
@@ -181,7 +184,6 @@ fn what_cannot_be_is_refused_and_nothing_has_changed() {
     let error = other.restore(&saved, Duration::ZERO).expect_err("another name");
     assert_eq!(error.to_string(), "`name` is \"payment\", must be \"database\": a running breaker keeps its name");
 
-    type Change = fn(&mut Snapshot);
     let wrong: [(Change, &str, &str); 7] = [
         (|it| it.figures.failed = 6, "figures.failed", "at most `figures.calls`"),
         (|it| it.figures.slow = 6, "figures.slow", "at most `figures.calls`"),

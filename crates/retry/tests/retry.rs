@@ -225,17 +225,20 @@ fn what_was_counted_can_be_seen() {
     assert_eq!((total.first_good, total.later_good, total.exhausted, total.retries), (2, 1, 1, 3));
 }
 
+/// An attempt that is out.
+struct Out<'a>(&'a Cell<i32>);
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 #[test]
 fn wherever_a_call_is_dropped_its_attempt_is_dropped_too() {
     let executor = Executor::new(1);
     let retry = retry(&executor, plain().fixed(Duration::ZERO).max_attempts(3));
     let out = Cell::new(0_i32);
-    struct Out<'a>(&'a Cell<i32>);
-    impl Drop for Out<'_> {
-        fn drop(&mut self) {
-            self.0.set(self.0.get() - 1);
-        }
-    }
     let polls = CancelAtEveryPoll::new().between(|_| ()).run(
         || {
             retry.run(|_| {

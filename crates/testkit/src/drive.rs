@@ -25,10 +25,7 @@ pub fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
 }
 
 /// Readiness and one call, as a caller that waits for both.
-pub async fn ready_and_call<T: Service<Request>>(
-    service: &mut T,
-    request: Request,
-) -> Result<T::Response, T::Error> {
+pub async fn ready_and_call<T: Service<Request>>(service: &mut T, request: Request) -> Result<T::Response, T::Error> {
     std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
     service.call(request).await
 }

@@ -1,7 +1,5 @@
 //! Numbers that a seed repeats exactly, in every version of this crate.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-
 /// The `SplitMix64` generator: one addition and a bit mixer, good enough to choose interleavings and faults.
 ///
 /// Its sequence is fixed by its published definition, so that a seed noted in a bug report stays good.
@@ -15,27 +13,23 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Random {
-    state: u64,
+    numbers: seawall_core::random::Random,
 }
 
 impl Random {
     /// The sequence of `seed`.
     pub const fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self { numbers: seawall_core::random::Random::new(seed) }
     }
 
     /// A sequence that differs from run to run, for what must not repeat.
     pub fn from_entropy() -> Self {
-        Self::new(RandomState::new().build_hasher().finish())
+        Self { numbers: seawall_core::random::Random::unforeseen() }
     }
 
     /// The next number.
     pub const fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.numbers.next()
     }
 
     /// A number in `0..bound`.

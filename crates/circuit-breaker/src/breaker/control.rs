@@ -16,7 +16,7 @@ use crate::text::Text;
 
 impl Breaker {
     /// Records the outcome of a call that this breaker did not admit: one that was made before, or by other means. In
-    /// half-open it takes a probe's place if one is free; when the circuit is open it changes nothing.
+    /// half-open it takes a probe's place if one is free, and in a stage of a recovery it always counts; when the circuit is open it changes nothing.
     pub fn record<'a>(&self, report: impl Into<Report<'a>>, took: Duration) {
         let ending = Ending::Finished(report.into());
         let (at, error) = (self.clock.now(), error_text(&ending));

@@ -5,8 +5,11 @@ use std::time::Duration;
 /// A cold dependency that could answer three probes may still fall under the whole load. In a stage with share `s`, of any `n`
 /// calls exactly `s * n`, rounded up, are admitted and the others refused. A stage is passed when it has lasted
 /// [`each`](Self::each) and [`calls`](Self::calls) of its calls have ended well enough; what is well enough is what
-/// [`HalfOpen`](crate::HalfOpen) asks of the probes. As soon as that cannot be reached any more, the circuit opens again. After the last
-/// stage it closes. While no calls come, a stage lasts.
+/// [`HalfOpen`](crate::HalfOpen) asks of the probes, but for `wait_for_all`. As soon as that cannot be kept any more, missing calls taken
+/// for good ones, the circuit opens again. After the last stage it closes.
+///
+/// While no calls come, a stage lasts. If some of its calls hang, so that none ends for [`HalfOpen::max`](crate::HalfOpen::max),
+/// it ends as [`HalfOpen::after_max`](crate::HalfOpen::after_max) says.
 ///
 /// ```
 /// use seawall_circuit_breaker::{CircuitBreaker, Config, Recovery};

@@ -21,6 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use seawall_core::random::Random;
 use seawall_core::time::Timestamp;
 use seawall_core::{Ending, Ratio};
 
@@ -28,7 +29,6 @@ use crate::config::Undecided;
 use crate::event::{Cause, Event, State, Trip};
 use crate::figures::Figures;
 use crate::period::RecentFailures;
-use crate::random::Random;
 use crate::settings::Settings;
 use crate::trial::{Probes, Stage, Trial, Verdict};
 use crate::window::RateWindow;
@@ -98,7 +98,7 @@ pub(crate) struct View {
 }
 
 impl Machine {
-    pub(crate) fn new(settings: Arc<Settings>, seed: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, random: Random, now: Timestamp) -> Self {
         Self {
             phase: Phase::Closed,
             since: now,
@@ -111,7 +111,7 @@ impl Machine {
             frozen: Figures::default(),
             frozen_minimum: 0,
             told: Vec::new(),
-            random: Random::new(seed),
+            random,
             panic: None,
             settings,
         }

@@ -1,7 +1,7 @@
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
+use seawall_core::random::Random;
 use seawall_core::stripe::{self, Padded, Striped, Tally};
 use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
@@ -94,7 +94,7 @@ pub(super) struct Locked {
 impl Throttle {
     pub(crate) fn from_settings(settings: Arc<Settings>, clock: Clock, lanes: usize) -> Self {
         // One sequence of draws needs one lane.
-        let (lanes, seed) = settings.seed.map_or_else(|| (lanes, random_seed()), |seed| (0, seed));
+        let (lanes, seed) = settings.seed.map_or_else(|| (lanes, Random::unforeseen().next()), |seed| (0, seed));
         let name = settings.name;
         let lanes = Lane::striped(lanes, seed);
         let throttle = Self {
@@ -348,16 +348,6 @@ impl Locked {
 /// A share of `all`, as 0 or a power of two.
 fn share(all: u64, shares: u64) -> u64 {
     (all / shares).checked_ilog2().map_or(0, |exponent| 1 << exponent)
-}
-
-fn random_seed() -> u64 {
-    if cfg!(seawall_loom) {
-        // A model must take the same way whenever it is explored again.
-        return 0;
-    }
-    let mut seed = RandomState::new().build_hasher();
-    seed.write_u8(0);
-    seed.finish()
 }
 
 fn set(cell: &AtomicU64, value: u64) {

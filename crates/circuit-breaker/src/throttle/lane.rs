@@ -1,10 +1,10 @@
+use seawall_core::random::Random;
 use seawall_core::stripe::{Striped, Tally};
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 
 use super::gate::Gate;
 use super::snapshot::Total;
 use super::state::Counts;
-use crate::random::Random;
 
 /// What each thread counts for itself, and how far it may count before it looks at all lanes.
 ///

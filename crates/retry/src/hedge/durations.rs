@@ -99,9 +99,9 @@ mod tests {
 
     fn delay(rule: HedgeDelay, took: &[u32]) -> Option<Duration> {
         let mut durations = Durations::new(rule);
-        took.iter().for_each(|took| {
+        for took in took {
             durations.observe(*took * MS);
-        });
+        }
         durations.delay()
     }
 
@@ -129,9 +129,9 @@ mod tests {
     #[test]
     fn a_smaller_window_keeps_the_newest() {
         let mut durations = Durations::new(HedgeDelay::mean(1.0).window(3).warm_up(1));
-        [30, 20, 10].into_iter().for_each(|took: u32| {
+        for took in [30_u32, 20, 10] {
             durations.observe(took * MS);
-        });
+        }
         assert_eq!(durations.under(HedgeDelay::mean(1.0).window(2).warm_up(1)).delay(), Some(15 * MS));
     }
 }

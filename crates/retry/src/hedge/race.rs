@@ -1,6 +1,8 @@
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use pin_project::{pin_project, pinned_drop};
 use seawall_core::Deadline;
@@ -9,6 +11,7 @@ use seawall_core::time::{Now, Sleep, Timestamp};
 use super::config::HedgeSettings;
 use super::event::HedgeEvent;
 use super::{Hedge, Won};
+use crate::budget::Budget;
 use crate::verdict::Judge;
 
 /// What came of the wish for a further attempt.
@@ -20,7 +23,7 @@ pub(crate) enum Launched<F> {
 }
 
 /// The attempts of one call: the first in place, the others boxed when they begin.
-#[pin_project(PinnedDrop)]
+#[pin_project(PinnedDrop, project = Racing)]
 pub(crate) struct Race<H: AsRef<Hedge>, F: Future> {
     hedge: H,
     #[pin]
@@ -81,135 +84,185 @@ impl<H: AsRef<Hedge>, F: Future> Race<H, F> {
         judge: &impl Judge<F::Output>,
     ) -> Poll<F::Output> {
         let mut this = self.project();
-        let inner = &*this.hedge.as_ref().inner;
-        let budget = this.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref());
         // An attempt that fails brings the next one at once.
         let mut hurry = false;
-        if let Some(first) = this.first.as_mut().as_pin_mut()
-            && let Poll::Ready(result) = first.poll(cx)
-        {
-            this.first.set(None);
-            let verdict = judge.judge(&result);
-            if inner.observes() {
-                let took = inner.clock.now().saturating_duration_since(*this.started);
-                if !verdict.wants_another() || this.hedge.as_ref().delay().is_some_and(|delay| took > delay) {
-                    inner.observe(took);
-                }
-            }
-            if let Some(budget) = budget {
-                budget.judged(verdict.is_good());
-            }
-            if !verdict.wants_another() {
-                *this.ended = true;
-                inner.count(Won::First);
-                give_up(this.others, budget);
-                return Poll::Ready(result);
-            }
-            *this.fallback = Some(result);
-            hurry = true;
+        match this.poll_first(cx, judge) {
+            ControlFlow::Break(answer) => return Poll::Ready(answer),
+            ControlFlow::Continue(failed) => hurry |= failed,
         }
-        // Those that were not polled since they began, or since they were woken.
         let mut next = 0;
         loop {
-            while let Some(attempt) = this.others.get_mut(next) {
-                let Poll::Ready(result) = attempt.as_mut().poll(cx) else {
-                    next += 1;
-                    continue;
-                };
-                this.others.remove(next);
-                let verdict = judge.judge(&result);
-                if let Some(budget) = budget {
-                    budget.judged(verdict.is_good());
-                    budget.give_back(true);
-                }
-                if !verdict.wants_another() {
-                    *this.ended = true;
-                    inner.count(Won::Hedge);
-                    give_up(this.others, budget);
-                    if this.first.is_some() {
-                        this.first.set(None);
-                        if inner.observes() {
-                            // It would have taken at least so long.
-                            inner.observe(inner.clock.now().saturating_duration_since(*this.started));
-                        }
-                    }
-                    return Poll::Ready(result);
-                }
-                hurry = true;
-            }
-            if *this.open {
-                let now = Now::new(Some(&inner.clock));
-                let begin = if hurry { now.get() } else { *this.due };
-                if this.deadline.is_some_and(|deadline| begin >= deadline) {
-                    *this.open = false;
-                } else if begin <= now.get() {
-                    hurry = false;
-                    let settings = inner.settings();
-                    if *this.hedges >= settings.max_hedges {
-                        *this.open = false;
-                        continue;
-                    }
-                    if budget.is_some_and(|budget| !budget.try_spend(&now)) {
-                        *this.open = false;
-                        inner.tell(&settings, HedgeEvent::OutOfBudget { name: settings.name });
-                        continue;
-                    }
-                    match launch(*this.hedges + 2) {
-                        Launched::Attempt(attempt) => {
-                            *this.hedges += 1;
-                            this.others.push(Box::pin(attempt));
-                            *this.due = now.get() + this.hedge.as_ref().delay().unwrap_or_default();
-                            this.alarm.set(None);
-                            inner.tell(&settings, HedgeEvent::Hedged { name: settings.name, hedge: *this.hedges });
-                        }
-                        Launched::Never => {
-                            *this.open = false;
-                            if let Some(budget) = budget {
-                                budget.give_back(false);
-                            }
-                        }
-                    }
-                    continue;
+            // Those that were not polled since this began, or since they did.
+            while next < this.others.len() {
+                match this.poll_other(next, cx, judge) {
+                    Poll::Pending => next += 1,
+                    Poll::Ready(ControlFlow::Break(answer)) => return Poll::Ready(answer),
+                    Poll::Ready(ControlFlow::Continue(())) => hurry = true,
                 }
             }
-            break;
+            if !this.launch_if_due(hurry, &mut launch) {
+                break;
+            }
+            hurry = false;
         }
         if this.first.is_none() && this.others.is_empty() && !*this.open {
             *this.ended = true;
-            inner.count(Won::None);
+            this.hedge.as_ref().inner.count(Won::None);
             return Poll::Ready(this.fallback.take().expect("the first attempt has ended"));
         }
-        if *this.open {
-            if this.alarm.is_none() {
-                this.alarm.set(Some(inner.clock.sleep_until(*this.due)));
-            }
-            if let Some(alarm) = this.alarm.as_mut().as_pin_mut()
-                && alarm.poll(cx).is_ready()
-            {
-                // It is due now: the next look begins it.
-                this.alarm.set(None);
-                cx.waker().wake_by_ref();
-            }
-        }
+        this.set_alarm(cx);
         Poll::Pending
     }
 }
 
-/// Drops the attempts that are not needed any more.
-fn give_up<F>(others: &mut Vec<Pin<Box<F>>>, budget: Option<&crate::budget::Budget>) {
-    if let Some(budget) = budget {
-        others.iter().for_each(|_| budget.give_back(true));
+impl<H: AsRef<Hedge>, F: Future> Racing<'_, H, F> {
+    fn budget(&self) -> Option<&Budget> {
+        self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref())
     }
-    others.clear();
+
+    fn ran_for(&self) -> Duration {
+        self.hedge.as_ref().inner.clock.now().saturating_duration_since(*self.started)
+    }
+
+    /// Tells the first attempt's answer, or whether it has just failed.
+    fn poll_first(&mut self, cx: &mut Context<'_>, judge: &impl Judge<F::Output>) -> ControlFlow<F::Output, bool> {
+        let polled = self.first.as_mut().as_pin_mut().map(|first| first.poll(cx));
+        let Some(Poll::Ready(result)) = polled else {
+            return ControlFlow::Continue(false);
+        };
+        self.first.set(None);
+        let verdict = judge.judge(&result);
+        let inner = &*self.hedge.as_ref().inner;
+        if inner.observes() {
+            let took = self.ran_for();
+            if !verdict.wants_another() || self.hedge.as_ref().delay().is_some_and(|delay| took > delay) {
+                inner.observe(took);
+            }
+        }
+        if let Some(budget) = self.budget() {
+            budget.judged(verdict.is_good());
+        }
+        if verdict.wants_another() {
+            *self.fallback = Some(result);
+            return ControlFlow::Continue(true);
+        }
+        *self.ended = true;
+        inner.count(Won::First);
+        self.drop_others();
+        ControlFlow::Break(result)
+    }
+
+    /// Tells the answer of the attempt at `place`, or that it has just failed and is gone.
+    fn poll_other(
+        &mut self,
+        place: usize,
+        cx: &mut Context<'_>,
+        judge: &impl Judge<F::Output>,
+    ) -> Poll<ControlFlow<F::Output>> {
+        let result = ready!(self.others[place].as_mut().poll(cx));
+        drop(self.others.remove(place));
+        let verdict = judge.judge(&result);
+        if let Some(budget) = self.budget() {
+            budget.judged(verdict.is_good());
+            budget.give_back(true);
+        }
+        if verdict.wants_another() {
+            return Poll::Ready(ControlFlow::Continue(()));
+        }
+        *self.ended = true;
+        self.hedge.as_ref().inner.count(Won::Hedge);
+        self.drop_others();
+        if self.first.is_some() {
+            self.first.set(None);
+            let inner = &*self.hedge.as_ref().inner;
+            if inner.observes() {
+                // It would have taken at least so long.
+                inner.observe(self.ran_for());
+            }
+        }
+        Poll::Ready(ControlFlow::Break(result))
+    }
+
+    /// Begins a further attempt if one is due, or wanted at once. Tells whether there is reason to look again.
+    fn launch_if_due(&mut self, hurry: bool, launch: &mut impl FnMut(u32) -> Launched<F>) -> bool {
+        if !*self.open {
+            return false;
+        }
+        let hedge = self.hedge.as_ref();
+        let inner = &*hedge.inner;
+        let now = Now::new(Some(&inner.clock));
+        let begin = if hurry { now.get() } else { *self.due };
+        if self.deadline.is_some_and(|deadline| begin >= deadline) {
+            *self.open = false;
+            return false;
+        }
+        if begin > now.get() {
+            return false;
+        }
+        let settings = inner.settings();
+        if *self.hedges >= settings.max_hedges {
+            *self.open = false;
+            return false;
+        }
+        let budget = self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref());
+        if budget.is_some_and(|budget| !budget.try_spend(&now)) {
+            *self.open = false;
+            inner.tell(&settings, HedgeEvent::OutOfBudget { name: settings.name });
+            return false;
+        }
+        match launch(*self.hedges + 2) {
+            Launched::Attempt(attempt) => {
+                *self.hedges += 1;
+                self.others.push(Box::pin(attempt));
+                *self.due = now.get() + hedge.delay().unwrap_or_default();
+                self.alarm.set(None);
+                inner.tell(&settings, HedgeEvent::Hedged { name: settings.name, hedge: *self.hedges });
+                true
+            }
+            Launched::Never => {
+                *self.open = false;
+                if let Some(budget) = budget {
+                    budget.give_back(false);
+                }
+                false
+            }
+        }
+    }
+
+    /// Has `cx` woken when the next hedge is due.
+    fn set_alarm(&mut self, cx: &mut Context<'_>) {
+        if !*self.open {
+            return;
+        }
+        if self.alarm.is_none() {
+            let alarm = self.hedge.as_ref().inner.clock.sleep_until(*self.due);
+            self.alarm.set(Some(alarm));
+        }
+        let due = self.alarm.as_mut().as_pin_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
+        if due {
+            // It has become so since the last look: the next one begins it.
+            self.alarm.set(None);
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Drops the attempts that are not needed any more.
+    fn drop_others(&mut self) {
+        if let Some(budget) = self.budget() {
+            for _ in &**self.others {
+                budget.give_back(true);
+            }
+        }
+        self.others.clear();
+    }
 }
 
 #[pinned_drop]
 impl<H: AsRef<Hedge>, F: Future> PinnedDrop for Race<H, F> {
     fn drop(self: Pin<&mut Self>) {
-        let this = self.project();
-        let budget = this.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref());
-        give_up(this.others, budget);
-        if let Some(budget) = budget {
+        let mut this = self.project();
+        this.drop_others();
+        if let Some(budget) = this.budget() {
             budget.leave();
         }
         if !*this.ended {

@@ -222,7 +222,9 @@ fn build(
     multiplier: Option<f64>,
     factor: Option<f64>,
 ) -> Result<(), String> {
-    let span = |ms: i64| u64::try_from(ms).map(Duration::from_millis).map_err(|_| format!("{ms} is no span of time"));
+    let span = |ms: i64| {
+        u64::try_from(ms).map(Duration::from_millis).map_err(|error| format!("{ms} is no span of time: {error}"))
+    };
     let initial = span(initial.unwrap_or(500))?;
     let max = max.map(span).transpose()?.unwrap_or(Duration::from_secs(3600));
     let config = match kind {
