@@ -21,7 +21,8 @@ pub struct HalfOpen {
     /// In a file that has this section, leaving it out means without it.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub successes: Option<u32>,
-    /// How long it may take to decide. Without it, probes that hang keep the circuit half-open.
+    /// How long the circuit waits for a probe to end. It waits while one is out, or was dropped and counts by rate; a lack of calls
+    /// ends nothing. Without it, probes that hang keep the circuit half-open.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::format::limit"))]
     pub max: Option<Duration>,
     /// What happens then.

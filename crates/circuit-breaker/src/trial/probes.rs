@@ -17,7 +17,8 @@ pub(crate) struct Probes {
     /// Calls that are running. They may be more than the permits, if a smaller configuration came meanwhile.
     out: u64,
     max: Option<Duration>,
-    /// Since when there is somebody to wait for: a probe that is out, or whoever asked for this state by hand.
+    /// Since when there is something to wait for: a probe that is out, one that was dropped and the probe in its stead, or whoever
+    /// asked for this state by hand.
     awaited_since: Option<Timestamp>,
     figures: Figures,
     /// Calls that count towards closing: they succeeded and were not slow.
@@ -62,7 +63,8 @@ impl Probes {
 
     pub(crate) fn settle(&mut self, call: Call, settings: &Settings) -> Verdict {
         self.out = self.out.saturating_sub(1);
-        if self.out == 0 {
+        // Whoever was dropped has shown nothing: the circuit waits on, for whoever comes next.
+        if self.out == 0 && !matches!(call, Call::Abandoned) {
             self.awaited_since = None;
         }
         match call {

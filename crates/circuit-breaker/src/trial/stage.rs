@@ -23,7 +23,7 @@ pub(crate) struct Stage {
     admitted: u64,
     out: u64,
     max: Option<Duration>,
-    /// Since when a call is out and none has ended.
+    /// Since when calls are out, or were dropped, and none has ended.
     awaited_since: Option<Timestamp>,
     figures: Figures,
     /// Calls that succeeded and were not slow.
@@ -99,7 +99,10 @@ impl Stage {
 
     pub(crate) fn settle(&mut self, call: Call, now: Timestamp, settings: &Settings) -> Verdict {
         self.out = self.out.saturating_sub(1);
-        self.awaited_since = (self.out > 0).then_some(now);
+        // Whoever was dropped has shown nothing: the circuit waits on, for whoever comes next.
+        if !matches!(call, Call::Abandoned) {
+            self.awaited_since = (self.out > 0).then_some(now);
+        }
         match call {
             Call::Judged { failed, slow } => {
                 self.figures.mark(Mark { failed, slow, abandoned: false });

@@ -176,7 +176,7 @@ impl Model {
         self.tick();
         self.running.remove(place);
         if grant.generation == self.generation {
-            self.wait_for_others();
+            self.wait_for_others(end);
             self.note(end);
             let took = grant.started.map_or(0, |started| self.now.saturating_sub(started));
             self.judge(end, took);
@@ -197,7 +197,7 @@ impl Model {
         }
         let counts = self.is_judging() || joins || self.probes_left().is_some_and(|left| left > 0);
         if counts {
-            self.wait_for_others();
+            self.wait_for_others(end);
             self.note(end);
             self.judge(end, took);
         }

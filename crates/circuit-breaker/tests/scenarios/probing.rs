@@ -165,3 +165,22 @@ fn a_slow_probe_does_not_close_it_even_if_it_succeeds() {
     probe.success();
     assert_eq!((breaker.state(), breaker.snapshot().cause), (State::Open, Some(Cause::ProbesFailed)));
 }
+
+#[test]
+fn probes_that_are_dropped_one_after_the_other_do_not_keep_it_half_open() {
+    let (breaker, time) = breaker(Config::default());
+    breaker.trip();
+    time.advance(30 * SECOND);
+    breaker.try_admit().expect("a probe").success();
+    // The dependency hangs, and a timeout outside cuts every probe off.
+    let mut dropped = 0;
+    while breaker.state() == State::HalfOpen {
+        let probe = breaker.try_admit().expect("a probe");
+        time.advance(SECOND);
+        drop(probe);
+        dropped += 1;
+        assert!(dropped <= 30, "half-open after {dropped} dropped probes");
+    }
+    let snapshot = breaker.snapshot();
+    assert_eq!((dropped, snapshot.state, snapshot.cause), (30, State::Open, Some(Cause::ProbesUndecided)));
+}

@@ -1,11 +1,11 @@
 //! Half-open: what the probes and the stages of a recovery do, worked out from the list of those who asked and of the calls that
 //! ended.
 
-use seawall_circuit_breaker::{Cause, Undecided};
+use seawall_circuit_breaker::{Abandoned, Cause, Undecided};
 
 use super::Model;
 use super::list::count;
-use crate::facts::{Granted, Nanos, Phase, Stage};
+use crate::facts::{End, Granted, Nanos, Phase, Stage};
 use crate::plan::{Share, nanos};
 
 impl Model {
@@ -69,8 +69,12 @@ impl Model {
         }
     }
 
-    /// A call ended. Nobody is waited for once none is out; in a stage those who are out are waited for anew.
-    pub(super) fn wait_for_others(&mut self) {
+    /// A call ended. Nobody is waited for once none is out; in a stage those who are out are waited for anew. One that was dropped
+    /// and counts by rate has shown nothing, so that the waiting goes on.
+    pub(super) fn wait_for_others(&mut self, end: End) {
+        if matches!(end, End::Drop) && matches!(self.plan.abandoned, Abandoned::Rate(_)) {
+            return;
+        }
         let (now, none_out) = (self.now, self.out() == 0);
         if let Phase::HalfOpen { awaited_since, stage, .. } = &mut self.phase {
             if none_out {
