@@ -1,28 +1,24 @@
-use seawall_core::observe::{Collect, Metric, MetricKind, Sink, Unit, Value};
+use seawall_core::observe::{Collect, Metric, Sink, Unit, Value};
 
 use crate::breaker::{Breaker, Totals};
 use crate::event::State;
 
-pub(crate) const fn counter(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, help, kind: MetricKind::Counter, unit: Unit::Count }
-}
-
-pub(crate) const fn gauge(name: &'static str, help: &'static str, unit: Unit) -> Metric {
-    Metric { name, help, kind: MetricKind::Gauge, unit }
-}
-
-static CALLS: Metric = counter("seawall_circuit_breaker_calls", "Calls that were admitted and ended, by outcome.");
-static REFUSED: Metric = counter("seawall_circuit_breaker_refused", "Calls that were refused.");
+static CALLS: Metric =
+    Metric::counter("seawall_circuit_breaker_calls", "Calls that were admitted and ended, by outcome.");
+static REFUSED: Metric = Metric::counter("seawall_circuit_breaker_refused", "Calls that were refused.");
 static TRANSITIONS: Metric =
-    counter("seawall_circuit_breaker_transitions", "Changes of state, by the state that was entered.");
-static STATE: Metric =
-    gauge("seawall_circuit_breaker_state", "1 for the state that the circuit is in, 0 for the others.", Unit::Count);
-static FAILURE_RATE: Metric = gauge(
+    Metric::counter("seawall_circuit_breaker_transitions", "Changes of state, by the state that was entered.");
+static STATE: Metric = Metric::gauge(
+    "seawall_circuit_breaker_state",
+    "1 for the state that the circuit is in, 0 for the others.",
+    Unit::Count,
+);
+static FAILURE_RATE: Metric = Metric::gauge(
     "seawall_circuit_breaker_failure_ratio",
     "Share of the window's calls that failed; absent below the minimum of calls.",
     Unit::Ratio,
 );
-static SLOW_RATE: Metric = gauge(
+static SLOW_RATE: Metric = Metric::gauge(
     "seawall_circuit_breaker_slow_ratio",
     "Share of the window's calls that were slow; absent below the minimum of calls.",
     Unit::Ratio,

@@ -38,6 +38,18 @@ pub struct Metric {
     pub unit: Unit,
 }
 
+impl Metric {
+    /// A number of things that only grows.
+    pub const fn counter(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, kind: MetricKind::Counter, unit: Unit::Count }
+    }
+
+    /// A value that goes up and down.
+    pub const fn gauge(name: &'static str, help: &'static str, unit: Unit) -> Self {
+        Self { name, help, kind: MetricKind::Gauge, unit }
+    }
+}
+
 /// The value of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]

@@ -5,7 +5,7 @@ use seawall_core::observe::{Collect, Metric, Sink, Unit, Value};
 use super::{Breakers, Key, Throttles};
 use crate::breaker::{Breaker, Totals};
 use crate::event::State;
-use crate::metrics::{counter, gauge, sample_totals};
+use crate::metrics::sample_totals;
 use crate::throttle::{Throttle, Total, sample_total};
 
 /// What is told of keys, whatever guards them.
@@ -21,17 +21,25 @@ const EVICTED: &str = "Keys that were forgotten to make room.";
 const UNTRACKED: &str = "Calls that passed untracked: no room for their key, and none that could be forgotten.";
 
 static OF_BREAKERS: OfKeys = OfKeys {
-    keys: gauge("seawall_circuit_breaker_keys", "Keys that are known, by the state of their circuit.", Unit::Count),
-    capacity: gauge("seawall_circuit_breaker_keys_capacity", CAPACITY, Unit::Count),
-    evicted: counter("seawall_circuit_breaker_keys_evicted", EVICTED),
-    untracked: counter("seawall_circuit_breaker_untracked", UNTRACKED),
+    keys: Metric::gauge(
+        "seawall_circuit_breaker_keys",
+        "Keys that are known, by the state of their circuit.",
+        Unit::Count,
+    ),
+    capacity: Metric::gauge("seawall_circuit_breaker_keys_capacity", CAPACITY, Unit::Count),
+    evicted: Metric::counter("seawall_circuit_breaker_keys_evicted", EVICTED),
+    untracked: Metric::counter("seawall_circuit_breaker_untracked", UNTRACKED),
 };
 
 static OF_THROTTLES: OfKeys = OfKeys {
-    keys: gauge("seawall_adaptive_throttle_keys", "Keys that are known, by whether calls are refused.", Unit::Count),
-    capacity: gauge("seawall_adaptive_throttle_keys_capacity", CAPACITY, Unit::Count),
-    evicted: counter("seawall_adaptive_throttle_keys_evicted", EVICTED),
-    untracked: counter("seawall_adaptive_throttle_untracked", UNTRACKED),
+    keys: Metric::gauge(
+        "seawall_adaptive_throttle_keys",
+        "Keys that are known, by whether calls are refused.",
+        Unit::Count,
+    ),
+    capacity: Metric::gauge("seawall_adaptive_throttle_keys_capacity", CAPACITY, Unit::Count),
+    evicted: Metric::counter("seawall_adaptive_throttle_keys_evicted", EVICTED),
+    untracked: Metric::counter("seawall_adaptive_throttle_untracked", UNTRACKED),
 };
 
 impl OfKeys {

@@ -1,24 +1,23 @@
-use seawall_core::observe::{Collect, Metric, MetricKind, Sink, Unit, Value};
+use seawall_core::observe::{Collect, Metric, Sink, Unit, Value};
 
 use super::handle::Budget;
 
-const fn counter(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, help, kind: MetricKind::Counter, unit: Unit::Count }
-}
-
-const fn gauge(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, help, kind: MetricKind::Gauge, unit: Unit::Count }
-}
-
-static CALLS: Metric = counter("seawall_retry_budget_calls", "Original calls that began.");
-static SPENT: Metric = counter("seawall_retry_budget_spent", "Extra attempts that were paid for.");
-static GIVEN_BACK: Metric = counter("seawall_retry_budget_given_back", "Extra attempts paid for and never begun.");
-static DENIED: Metric = counter("seawall_retry_budget_denied", "Extra attempts that were refused.");
-static BALANCE: Metric =
-    gauge("seawall_retry_budget_balance", "Extra attempts that could begin now; of the kind tokens, the tokens left.");
-static IN_FLIGHT: Metric = gauge("seawall_retry_budget_in_flight", "Original calls that run.");
-static EXTRA: Metric =
-    gauge("seawall_retry_budget_extra_in_flight", "Extra attempts that run, or are paid for and wait.");
+static CALLS: Metric = Metric::counter("seawall_retry_budget_calls", "Original calls that began.");
+static SPENT: Metric = Metric::counter("seawall_retry_budget_spent", "Extra attempts that were paid for.");
+static GIVEN_BACK: Metric =
+    Metric::counter("seawall_retry_budget_given_back", "Extra attempts paid for and never begun.");
+static DENIED: Metric = Metric::counter("seawall_retry_budget_denied", "Extra attempts that were refused.");
+static BALANCE: Metric = Metric::gauge(
+    "seawall_retry_budget_balance",
+    "Extra attempts that could begin now; of the kind tokens, the tokens left.",
+    Unit::Count,
+);
+static IN_FLIGHT: Metric = Metric::gauge("seawall_retry_budget_in_flight", "Original calls that run.", Unit::Count);
+static EXTRA: Metric = Metric::gauge(
+    "seawall_retry_budget_extra_in_flight",
+    "Extra attempts that run, or are paid for and wait.",
+    Unit::Count,
+);
 
 impl Collect for Budget {
     fn collect(&self, sink: &mut dyn Sink) {

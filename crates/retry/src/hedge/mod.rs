@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use seawall_core::observe::{Collect, Metric, MetricKind, Sink, Unit, Value};
+use seawall_core::observe::{Collect, Metric, Sink, Value};
 use seawall_core::stripe::{self, Striped, Tally};
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::Clock;
@@ -256,13 +256,10 @@ impl AsRef<Self> for Hedge {
     }
 }
 
-const fn counter(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, help, kind: MetricKind::Counter, unit: Unit::Count }
-}
-
-static CALLS: Metric = counter("seawall_hedge_calls", "Calls that ended, by whose answer was given.");
-static HEDGES: Metric = counter("seawall_hedge_hedges", "Attempts that were made beside a first one.");
-static REFUSED: Metric = counter("seawall_hedge_out_of_budget", "Hedges that were due and that the budget refused.");
+static CALLS: Metric = Metric::counter("seawall_hedge_calls", "Calls that ended, by whose answer was given.");
+static HEDGES: Metric = Metric::counter("seawall_hedge_hedges", "Attempts that were made beside a first one.");
+static REFUSED: Metric =
+    Metric::counter("seawall_hedge_out_of_budget", "Hedges that were due and that the budget refused.");
 
 impl Collect for Hedge {
     fn collect(&self, sink: &mut dyn Sink) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use seawall_core::observe::{Collect, Metric, MetricKind, Sink, Unit, Value};
+use seawall_core::observe::{Collect, Metric, Sink, Value};
 use seawall_core::random::Random;
 use seawall_core::stripe::{self, Striped, Tally};
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
@@ -334,18 +334,8 @@ fn tell(settings: &Settings, event: Event) {
     }
 }
 
-static CALLS: Metric = Metric {
-    name: "seawall_retry_calls",
-    help: "Calls that ended, by why they ended.",
-    kind: MetricKind::Counter,
-    unit: Unit::Count,
-};
-static RETRIES: Metric = Metric {
-    name: "seawall_retry_retries",
-    help: "Attempts that were made after a first one.",
-    kind: MetricKind::Counter,
-    unit: Unit::Count,
-};
+static CALLS: Metric = Metric::counter("seawall_retry_calls", "Calls that ended, by why they ended.");
+static RETRIES: Metric = Metric::counter("seawall_retry_retries", "Attempts that were made after a first one.");
 
 impl Collect for Retry {
     fn collect(&self, sink: &mut dyn Sink) {
