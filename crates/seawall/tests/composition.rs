@@ -9,7 +9,9 @@ use std::time::Duration;
 use seawall::circuit_breaker::{CircuitBreaker, Config, State};
 use seawall::core::time::{Clock, ManualTime};
 use seawall::core::{Jitter, Rejection};
-use seawall::retry::{self, Budget, Deposits, Hedge, HedgeConfig, Retry, Timeout, TimeoutConfig, Verdict};
+use seawall::retry::{
+    self, Budget, Deposits, Fallback, FallbackConfig, Hedge, HedgeConfig, Retry, Timeout, TimeoutConfig, Verdict,
+};
 use tower::{BoxError, Service, ServiceBuilder, service_fn};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -182,9 +184,12 @@ fn a_timeout_outside_is_an_abandoned_call_to_the_breaker() {
 fn a_fallback_outside_answers_for_refusals_timeouts_and_failures() {
     for act in [Act::Fail, Act::Hang] {
         let parts = Parts::new();
+        let fallback = Fallback::new(FallbackConfig::default()).expect("valid");
         let stack = parts.stack(&Dependency::new(act));
-        let answers: Vec<u32> = (0..4).map(|_| parts.call(&stack).0.unwrap_or(0)).collect();
-        assert_eq!(answers, [0; 4], "stored values for all of them, the refused ones too");
+        let stack = ServiceBuilder::new().layer(fallback.layer().value(0)).service(stack);
+        let answers: Vec<u32> = (0..4).map(|_| parts.call(&stack).0.expect("a stored value")).collect();
+        assert_eq!(answers, [0; 4], "for all of them, the refused ones too");
+        assert_eq!(fallback.snapshot().total.fell_back, 4);
         assert_eq!(parts.breaker.state(), State::Open, "and the breaker was not told that these were successes");
     }
 }
