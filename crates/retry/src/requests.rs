@@ -4,8 +4,8 @@ use crate::retry::Attempt;
 
 /// Where requests carry the deadline of whoever sent them.
 ///
-/// A pair of closures reads and writes a field of the request; [`Undated`] is for requests that carry none. With feature `http`
-/// there is `http::InExtensions`.
+/// A pair of closures reads and writes a field of the request; [`Undated`] is for requests that carry none. With
+/// feature `http` there is `http::InExtensions`.
 ///
 /// ```
 /// use seawall_core::Deadline;
@@ -62,14 +62,15 @@ impl<Request> Deadlines<Request> for Undated {
 
 /// What a layer must know of the requests that it makes again.
 ///
-/// A closure from `&Request` to `Option<Request>` copies requests that carry no deadline; [`Copied`] is the default for every
-/// request that is `Clone`. With feature `http` there is `http::Idempotent`.
+/// A closure from `&Request` to `Option<Request>` copies requests that carry no deadline; [`Copied`] is the default for
+/// every request that is `Clone`. With feature `http` there is `http::Idempotent`.
 pub trait Requests<Request>: Deadlines<Request> {
-    /// A copy for another attempt; `None` if this request must not be made again, because making it twice is not the same
-    /// as making it once.
+    /// A copy for another attempt; `None` if this request must not be made again, because making it twice is not the
+    /// same as making it once.
     fn copy(&self, request: &Request) -> Option<Request>;
 
-    /// This attempt is about to be made: its number can be written into the request. By itself it sets the attempt's deadline.
+    /// This attempt is about to be made: its number can be written into the request. By itself it sets the attempt's
+    /// deadline.
     fn prepare(&self, request: &mut Request, attempt: Attempt) {
         if let Some(deadline) = attempt.deadline {
             self.set_deadline(request, deadline);

@@ -37,7 +37,8 @@ impl FallbackConfig {
         self
     }
 
-    /// Whether failed calls are answered. Where not, every call ends with its own result: what fails is then seen as it is.
+    /// Whether failed calls are answered. Where not, every call ends with its own result: what fails is then seen as it
+    /// is.
     #[must_use]
     pub const fn enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;

@@ -26,9 +26,9 @@ use config::Settings;
 
 /// Answers in place of calls that failed, and counts how often: a handle, cheap to clone and shared by all clones.
 ///
-/// [`run`](Self::run) and its sisters make one call; [`layer`](Self::layer) (feature `tower`) stands in for a service. A fallback
-/// belongs outside of all that may refuse or give up a call: it takes a breaker's refusal, a timeout and what is left after the
-/// last attempt like every other error.
+/// [`run`](Self::run) and its sisters make one call; [`layer`](Self::layer) (feature `tower`) stands in for a service.
+/// A fallback belongs outside of all that may refuse or give up a call: it takes a breaker's refusal, a timeout and
+/// what is left after the last attempt like every other error.
 ///
 /// ```
 /// use seawall_retry::{Fallback, FallbackConfig};
@@ -47,9 +47,9 @@ use config::Settings;
 /// ```
 ///
 /// # Which error the caller gets
-/// A function or a call that answers has the first error, and its own result is the result: it returns that error, or one that
-/// tells of both. A substitute that cannot say why it has no answer (another service, a stale value that is not there) leaves the
-/// first error as it was: it is the one that tells what is wrong, and when to come again.
+/// A function or a call that answers has the first error, and its own result is the result: it returns that error, or
+/// one that tells of both. A substitute that cannot say why it has no answer (another service, a stale value that is
+/// not there) leaves the first error as it was: it is the one that tells what is wrong, and when to come again.
 #[derive(Clone)]
 pub struct Fallback {
     inner: Arc<Inner>,

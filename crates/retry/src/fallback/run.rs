@@ -53,7 +53,8 @@ impl Fallback {
     }
 
     /// The same for the results that `judge` wants another attempt for: [`again`](crate::Verdict::again) or
-    /// [`refused`](crate::Verdict::refused). What is [final](crate::Verdict::is_final), such as a caller's mistake, is the result.
+    /// [`refused`](crate::Verdict::refused). What is [final](crate::Verdict::is_final), such as a caller's mistake, is
+    /// the result.
     ///
     /// # Errors
     /// That of `other`, or one that it has not taken.

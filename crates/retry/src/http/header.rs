@@ -68,7 +68,8 @@ impl TimeoutHeader {
 
     /// How much time is left by `headers`; nothing if they do not say.
     ///
-    /// However many digits a number of milliseconds has, it is a number: what is more than 64 bits hold is the most that they do.
+    /// However many digits a number of milliseconds has, it is a number: what is more than 64 bits hold is the most
+    /// that they do.
     ///
     /// # Errors
     /// If there are several, or what there is cannot be read: a sign, a fraction, a unit where none belongs.

@@ -11,7 +11,8 @@ use crate::retry::Attempt;
 /// That is so for GET, HEAD, OPTIONS, TRACE, QUERY, PUT and DELETE (RFC 9110, 9.2.2), and for any method with an
 /// `Idempotency-Key`, by which whoever is called knows a request that it had before. The copy carries the same key.
 ///
-/// Each attempt has its deadline in its extensions, and in the header of an [`Outgoing`]; its number in a header too, if one is set.
+/// Each attempt has its deadline in its extensions, and in the header of an [`Outgoing`]; its number in a header too,
+/// if one is set.
 ///
 /// ```
 /// use http::Request;
@@ -36,7 +37,8 @@ pub struct Idempotent {
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 impl Default for Idempotent {
-    /// With the default [`Outgoing`]'s header, and without an attempt's number.
+    /// With the header of the default [`Outgoing`], which is for deadlines of the system clock, and without an
+    /// attempt's number.
     fn default() -> Self {
         Self { outgoing: Some(Outgoing::default()), attempt_header: None }
     }

@@ -6,8 +6,8 @@ use seawall_core::http::Statuses;
 
 use crate::verdict::{Judge, Verdict};
 
-/// A status that is a failure asks for another attempt, no sooner than its `Retry-After` says. So does every error; one that is a
-/// [`Rejection`], or was caused by one, was [refused](Verdict::refused).
+/// A status that is a failure asks for another attempt, no sooner than its `Retry-After` says. So does every error; one
+/// that is a [`Rejection`], or was caused by one, was [refused](Verdict::refused).
 impl<B, E: Error + 'static> Judge<Result<Response<B>, E>> for Statuses {
     fn judge(&self, result: &Result<Response<B>, E>) -> Verdict {
         match result {

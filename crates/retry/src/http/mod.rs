@@ -1,5 +1,5 @@
-//! Calls over HTTP: deadlines that come in and go out in a header, requests that may be made again, responses that show whether
-//! they are another's.
+//! Calls over HTTP: deadlines that come in and go out in a header, requests that may be made again, responses that show
+//! whether they are another's.
 //!
 //! ```text
 //! caller ── x-request-timeout-ms: 800 ──► Incoming ─► Deadline in the request's extensions
@@ -8,14 +8,14 @@
 //!                                                     Outgoing ── x-request-timeout-ms: 743 ──► who is called
 //! ```
 //!
-//! A deadline travels as the time that is left, so no two machines' clocks need to agree; what the way takes is lost. At each hop
-//! less is left, and nobody works for a caller that has gone.
+//! A deadline travels as the time that is left, so no two machines' clocks need to agree; what the way takes is lost.
+//! At each hop less is left, and nobody works for a caller that has gone.
 //!
-//! - [`Incoming`] reads the header of a request that is served, [`Outgoing`] writes that of a request that is sent; both know
-//!   `grpc-timeout` too.
+//! - [`Incoming`] reads the header of a request that is served, [`Outgoing`] writes that of a request that is sent;
+//!   both know `grpc-timeout` too.
 //! - [`InExtensions`] lets [`Timeout`](crate::Timeout)'s layer use the deadline.
-//! - [`Idempotent`] lets the layers of [`Retry`](crate::Retry) and [`Hedge`](crate::Hedge) make requests again that may be, and use
-//!   it too.
+//! - [`Idempotent`] lets the layers of [`Retry`](crate::Retry) and [`Hedge`](crate::Hedge) make requests again that may
+//!   be, and use it too.
 //! - [`Statuses`](seawall_core::http::Statuses) judges their responses, and those of [`Fallback`](crate::Fallback);
 //!   [`BoxedStatuses`] does where errors are boxed.
 //! - [`MarkFellBack`] marks responses that are a fallback's.

@@ -48,8 +48,8 @@ use config::Settings;
 /// ```
 ///
 /// # What a call costs
-/// One that ends when it is first polled reads the clock once, takes no lock and allocates nothing. A timer is set for a call
-/// that has to be waited for.
+/// One that ends when it is first polled reads the clock once, takes no lock and allocates nothing. A timer is set for
+/// a call that has to be waited for.
 #[derive(Clone)]
 pub struct Timeout {
     inner: Arc<Inner>,
@@ -91,8 +91,8 @@ impl Timeout {
         Ok(Self { inner: Arc::new(Inner { clock, name, nanos: AtomicU64::new(nanos), lanes }) })
     }
 
-    /// Takes over `config` for all calls that begin from now on, by whatever handle. Those that are out keep the time that they
-    /// were given.
+    /// Takes over `config` for all calls that begin from now on, by whatever handle. Those that are out keep the time
+    /// that they were given.
     ///
     /// # Errors
     /// Names the first field whose value cannot be, or the name if it is another; then nothing has changed.
@@ -123,8 +123,9 @@ impl Timeout {
 
     /// Drives `call` to its end, or drops it when its time is over.
     ///
-    /// The time begins with the future's first poll. The result is what `tokio::time::timeout` would give: an outer error if time
-    /// was over, and the call's own result inside. A call that ends in the very poll in which its time is over has ended in time.
+    /// The time begins with the future's first poll. The result is what `tokio::time::timeout` would give: an outer
+    /// error if time was over, and the call's own result inside. A call that ends in the very poll in which its time is
+    /// over has ended in time.
     ///
     /// # Errors
     /// If the call's time was over. The call was dropped before.
@@ -160,27 +161,52 @@ impl Timeout {
         }
     }
 
+    #[inline]
     fn count(&self, part: fn(&Counts) -> &Tally) {
         self.inner.lanes.lane().count(part);
     }
 
     /// The limit of a call that begins now and may take `own`, or as long as is configured.
+    #[inline]
     fn limit(&self, own: Option<Duration>, deadline: Option<Deadline>) -> Result<Limit, TimedOut> {
         let started = self.inner.clock.now();
-        let own = started + own.unwrap_or_else(|| self.duration());
+        let own = match own {
+            Some(own) => started + own,
+            // Nanoseconds as they are: a duration of them would cost a division.
+            None => Timestamp::from_nanos(started.as_nanos().saturating_add(self.inner.nanos.load(Ordering::Relaxed))),
+        };
         let deadline = deadline.map_or(Timestamp::NEVER, Deadline::time);
         if deadline <= started {
-            self.count(|counts| &counts.refused);
-            let refused = TimedOut::deadline_passed(self.inner.name, Duration::ZERO);
-            trace(&refused);
-            return Err(refused);
+            return Err(self.refused());
         }
         Ok(Limit { started, at: own.min(deadline), is_deadline: deadline <= own })
+    }
+
+    #[cold]
+    fn refused(&self) -> TimedOut {
+        self.count(|counts| &counts.refused);
+        let refused = TimedOut::deadline_passed(self.inner.name, Duration::ZERO);
+        trace(&refused);
+        refused
+    }
+
+    #[cold]
+    fn timed_out(&self, limit: Limit) -> TimedOut {
+        let after = self.inner.clock.now().saturating_duration_since(limit.started);
+        let timed_out = if limit.is_deadline {
+            self.count(|counts| &counts.deadline);
+            TimedOut::deadline_passed(self.inner.name, after)
+        } else {
+            self.count(|counts| &counts.elapsed);
+            TimedOut::elapsed(self.inner.name, after)
+        };
+        trace(&timed_out);
+        timed_out
     }
 }
 
 /// When a call must have ended.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Limit {
     started: Timestamp,
     at: Timestamp,
@@ -188,49 +214,29 @@ struct Limit {
     is_deadline: bool,
 }
 
-/// A call that is out: counts it as abandoned unless it is told of its end.
-struct Out<H: AsRef<Timeout>> {
+/// One call from what was asked to its end: counts it as abandoned if it is dropped between.
+struct Course<H: AsRef<Timeout>> {
     timeout: H,
-    limit: Limit,
-    ended: bool,
+    stage: Stage,
 }
 
-impl<H: AsRef<Timeout>> Out<H> {
-    const fn new(timeout: H, limit: Limit) -> Self {
-        Self { timeout, limit, ended: false }
-    }
-
-    fn in_time(&mut self) {
-        self.ended = true;
-        self.timeout.as_ref().count(|counts| &counts.in_time);
-    }
-
-    fn timed_out(&mut self) -> TimedOut {
-        self.ended = true;
-        let Timeout { inner } = self.timeout.as_ref();
-        let after = inner.clock.now().saturating_duration_since(self.limit.started);
-        let timed_out = if self.limit.is_deadline {
-            self.timeout.as_ref().count(|counts| &counts.deadline);
-            TimedOut::deadline_passed(inner.name, after)
-        } else {
-            self.timeout.as_ref().count(|counts| &counts.elapsed);
-            TimedOut::elapsed(inner.name, after)
-        };
-        trace(&timed_out);
-        timed_out
-    }
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Asked { own: Option<Duration>, deadline: Option<Deadline> },
+    Out(Limit),
+    Ended,
 }
 
-impl<H: AsRef<Timeout>> Drop for Out<H> {
+impl<H: AsRef<Timeout>> Drop for Course<H> {
+    #[inline]
     fn drop(&mut self) {
-        if !self.ended {
+        if let Stage::Out(_) = self.stage {
             self.timeout.as_ref().count(|counts| &counts.abandoned);
         }
     }
 }
 
 /// Logs the end of a call whose time was over: target `seawall::timeout`, at DEBUG.
-#[cold]
 fn trace(timed_out: &TimedOut) {
     tracing::debug!(
         target: "seawall::timeout",

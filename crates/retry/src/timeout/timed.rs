@@ -7,43 +7,41 @@ use pin_project::pin_project;
 use seawall_core::Deadline;
 use seawall_core::time::Sleep;
 
-use super::{Out, Timeout};
+use super::{Course, Stage, Timeout};
 use crate::error::TimedOut;
 
 /// A call whose time is limited: what [`Timeout::run`] gives.
 #[pin_project]
 #[must_use = "futures do nothing unless polled"]
 pub struct Timed<H: AsRef<Timeout>, F> {
-    stage: Stage<H>,
+    course: Course<H>,
     /// Dropped as soon as its time is over, however long this future is kept.
     #[pin]
     call: Option<F>,
-    /// Freed with it.
+    /// Freed with it. Set for a call that has to be waited for.
     #[pin]
     alarm: Option<Sleep>,
 }
 
-enum Stage<H: AsRef<Timeout>> {
-    Asked { timeout: H, within: Option<Duration>, deadline: Option<Deadline> },
-    Out(Out<H>),
-    Ended,
-}
-
 impl<H: AsRef<Timeout>, F> Timed<H, F> {
+    #[inline]
     pub(super) const fn new(timeout: H, deadline: Option<Deadline>, call: F) -> Self {
-        Self { stage: Stage::Asked { timeout, within: None, deadline }, call: Some(call), alarm: None }
+        let course = Course { timeout, stage: Stage::Asked { own: None, deadline } };
+        Self { course, call: Some(call), alarm: None }
     }
 
     /// A call that is out already.
     #[cfg(feature = "tower")]
-    pub(super) const fn out(out: Out<H>, call: F) -> Self {
-        Self { stage: Stage::Out(out), call: Some(call), alarm: None }
+    #[inline]
+    pub(super) const fn out(course: Course<H>, call: F) -> Self {
+        Self { course, call: Some(call), alarm: None }
     }
 
-    /// Gives this call, and no other one, so much time instead of what is configured. With no time at all it is polled once.
+    /// Gives this call, and no other one, so much time instead of what is configured. With no time at all it is polled
+    /// once.
     pub fn within(mut self, duration: Duration) -> Self {
-        if let Stage::Asked { within, .. } = &mut self.stage {
-            *within = Some(duration);
+        if let Stage::Asked { own, .. } = &mut self.course.stage {
+            *own = Some(duration);
         }
         self
     }
@@ -52,28 +50,41 @@ impl<H: AsRef<Timeout>, F> Timed<H, F> {
 impl<H: AsRef<Timeout>, F: Future> Future for Timed<H, F> {
     type Output = Result<F::Output, TimedOut>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         const ENDED: &str = "a future is not polled after its end";
         let mut this = self.project();
-        if let Stage::Asked { .. } = this.stage
-            && let Stage::Asked { timeout, within, deadline } = std::mem::replace(this.stage, Stage::Ended)
-        {
-            let limit = timeout.as_ref().limit(within, deadline).inspect_err(|_| this.call.set(None))?;
-            *this.stage = Stage::Out(Out::new(timeout, limit));
-        }
-        let Stage::Out(out) = this.stage else { panic!("{ENDED}") };
+        let Course { timeout, stage } = this.course;
+        let timeout = (*timeout).as_ref();
+        let limit = match *stage {
+            Stage::Out(limit) => limit,
+            Stage::Asked { own, deadline } => match timeout.limit(own, deadline) {
+                Ok(limit) => {
+                    *stage = Stage::Out(limit);
+                    limit
+                }
+                Err(refused) => {
+                    *stage = Stage::Ended;
+                    this.call.set(None);
+                    return Poll::Ready(Err(refused));
+                }
+            },
+            Stage::Ended => panic!("{ENDED}"),
+        };
         if let Poll::Ready(output) = this.call.as_mut().as_pin_mut().expect(ENDED).poll(cx) {
-            out.in_time();
-            *this.stage = Stage::Ended;
-            this.alarm.set(None);
+            *stage = Stage::Ended;
+            timeout.count(|counts| &counts.in_time);
+            if this.alarm.is_some() {
+                this.alarm.set(None);
+            }
             return Poll::Ready(Ok(output));
         }
         if this.alarm.is_none() {
-            this.alarm.set(Some(out.timeout.as_ref().inner.clock.sleep_until(out.limit.at)));
+            this.alarm.set(Some(timeout.inner.clock.sleep_until(limit.at)));
         }
         ready!(this.alarm.as_mut().as_pin_mut().expect("it was set").poll(cx));
-        let timed_out = out.timed_out();
-        *this.stage = Stage::Ended;
+        *stage = Stage::Ended;
+        let timed_out = timeout.timed_out(limit);
         this.alarm.set(None);
         this.call.set(None);
         Poll::Ready(Err(timed_out))
@@ -82,11 +93,6 @@ impl<H: AsRef<Timeout>, F: Future> Future for Timed<H, F> {
 
 impl<H: AsRef<Timeout>, F> fmt::Debug for Timed<H, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stage = match &self.stage {
-            Stage::Asked { .. } => "asked",
-            Stage::Out(_) => "out",
-            Stage::Ended => "ended",
-        };
-        f.debug_struct("Timed").field("stage", &stage).finish_non_exhaustive()
+        f.debug_struct("Timed").field("stage", &self.course.stage).finish_non_exhaustive()
     }
 }

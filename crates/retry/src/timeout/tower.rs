@@ -9,15 +9,15 @@ use pin_project::pin_project;
 use seawall_core::tower::{Boxed, Convert, Refuse, Respond};
 use seawall_core::{Deadline, Rejection};
 
-use super::{Out, Timed, Timeout};
+use super::{Course, Stage, Timed, Timeout};
 use crate::error::TimedOut;
 use crate::requests::{Deadlines, Undated};
 
 /// Limits the time of a service's calls: what [`Timeout::layer`] gives.
 ///
-/// All services that it makes, and their clones, share one [`Timeout`]. A call's time begins when it is made; the time for which
-/// the inner service makes its caller wait for readiness is before that. A request whose deadline has passed never reaches the
-/// inner service.
+/// All services that it makes, and their clones, share one [`Timeout`]. A call's time begins when it is made; the time
+/// for which the inner service makes its caller wait for readiness is before that. A request whose deadline has passed
+/// never reaches the inner service, whose readiness stays for the next one.
 #[derive(Clone)]
 pub struct TimeoutLayer<D = Undated, W = Configured, R = Convert> {
     timeout: Timeout,
@@ -47,8 +47,8 @@ impl Timeout {
 }
 
 impl<D, W, R> TimeoutLayer<D, W, R> {
-    /// Lets `deadlines` tell each request's deadline. The earlier of that and the call's own time is written into the request, for
-    /// whoever is inside.
+    /// Lets `deadlines` tell each request's deadline. The earlier of that and the call's own time is written into the
+    /// request, for whoever is inside.
     pub fn deadlines<E>(self, deadlines: E) -> TimeoutLayer<E, W, R> {
         TimeoutLayer { timeout: self.timeout, deadlines, within: self.within, refuse: self.refuse }
     }
@@ -142,8 +142,8 @@ where
         let state = match timeout.limit(within.within(&request), deadlines.deadline(&request)) {
             Ok(limit) => {
                 deadlines.set_deadline(&mut request, Deadline::at(limit.at));
-                let out = Out::new(timeout.clone(), limit);
-                State::Called(Timed::out(out, self.inner.call(request)))
+                let course = Course { timeout: timeout.clone(), stage: Stage::Out(limit) };
+                State::Called(Timed::out(course, self.inner.call(request)))
             }
             Err(refused) => State::Refused(refused),
         };

@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use seawall_core::Deadline;
 use seawall_core::time::Clock;
-use seawall_retry::http::{Incoming, IncomingConfig, TimeoutHeader};
+use seawall_retry::http::{Incoming, IncomingConfig};
 
 use crate::{MS, headers};
 
@@ -59,7 +59,8 @@ fn a_bad_value_is_named_with_what_would_be_valid() {
 fn it_is_read_from_a_file_and_written_back() {
     let text = "header = \"grpc-timeout\"\ndefault = \"2s\"\nmax = \"10s\"";
     let config: IncomingConfig = toml::from_str(text).expect("valid");
-    let expected = IncomingConfig::default().header(TimeoutHeader::grpc()).default_timeout(2_000 * MS);
+    let expected =
+        IncomingConfig::default().header(seawall_retry::http::TimeoutHeader::grpc()).default_timeout(2_000 * MS);
     assert_eq!(config, expected.max(10_000 * MS));
     for config in [config, IncomingConfig::default()] {
         let text = toml::to_string(&config).expect("TOML");
@@ -110,15 +111,18 @@ mod layer {
     }
 
     #[tokio::test]
-    async fn one_that_is_there_already_stays_if_it_is_earlier() {
+    async fn one_that_is_there_already_stays_unless_the_header_tells_an_earlier_one() {
         let (clock, _time) = Clock::manual();
-        let incoming = Incoming::with_clock(IncomingConfig::default(), clock.clone()).expect("valid");
-        for (there, found) in [(300, 300), (5_000, 800)] {
-            let mut request = request(&["800"]);
+        let config = IncomingConfig::default().default_timeout(200 * MS);
+        let incoming = Incoming::with_clock(config, clock.clone()).expect("valid");
+        for (there, values, found) in
+            [(300, &["800"][..], 300), (5_000, &["800"], 800), (5_000, &[], 5_000), (5_000, &["soon"], 5_000)]
+        {
+            let mut request = request(values);
             request.extensions_mut().insert(Deadline::after(&clock, there * MS));
             let service = incoming.layer().layer(service_fn(finds));
             let response = service.oneshot(request).await.expect("infallible");
-            assert_eq!(response.into_body(), Some(Deadline::after(&clock, found * MS)));
+            assert_eq!(response.into_body(), Some(Deadline::after(&clock, found * MS)), "{there} and {values:?}");
         }
     }
 

@@ -12,11 +12,9 @@ mod outgoing;
 
 use std::time::Duration;
 
-use http::{HeaderMap, Request};
+use http::HeaderMap;
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::FileFailurePersistence;
-use seawall_core::Deadline;
-use seawall_core::time::Clock;
 
 const MS: Duration = Duration::from_millis(1);
 const NS: Duration = Duration::from_nanos(1);
@@ -41,8 +39,9 @@ fn cases() -> ProptestConfig {
 }
 
 /// A request whose sender stops waiting `left` from now.
-fn dated(clock: &Clock, left: Duration) -> Request<&'static str> {
-    let mut request = Request::new("espresso");
-    request.extensions_mut().insert(Deadline::after(clock, left));
+#[cfg(feature = "tower")]
+fn dated(clock: &seawall_core::time::Clock, left: Duration) -> http::Request<&'static str> {
+    let mut request = http::Request::new("espresso");
+    request.extensions_mut().insert(seawall_core::Deadline::after(clock, left));
     request
 }

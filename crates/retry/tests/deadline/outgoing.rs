@@ -74,10 +74,15 @@ fn it_is_read_from_a_file_and_written_back() {
 proptest! {
     #![proptest_config(crate::cases())]
 
-    /// What is told is never more than what is left less the margin, nor less by a millisecond; and nothing is told where that is
-    /// nothing.
+    /// What is told is never more than what is left less the margin, nor less by a millisecond; and nothing is told
+    /// where that is nothing.
     #[test]
-    fn nobody_is_told_more_than_is_left(now in 0..1_u64 << 50, at in 0..1_u64 << 50, near in any::<bool>(), margin in 0..60_000_u32) {
+    fn nobody_is_told_more_than_is_left(
+        now in 0..1_u64 << 50,
+        at in 0..1_u64 << 50,
+        near in any::<bool>(),
+        margin in 0..60_000_u32,
+    ) {
         let (clock, time) = Clock::manual();
         time.advance(Duration::from_nanos(now));
         let at = if near { now.saturating_add(at % 100_000_000_000) } else { at };

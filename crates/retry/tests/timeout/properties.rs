@@ -27,8 +27,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Whatever the call waits for and however time moves, it is never polled a second time once its time is over, never
-    /// before that given up, and polled at all only where there is time left.
+    /// Whatever the call waits for and however time moves, it is never polled a second time once its time is over,
+    /// never before that given up, and polled at all only where there is time left.
     #[test]
     fn a_call_never_runs_past_its_limit_and_one_poll(
         own in 1..200_u64,

@@ -4,11 +4,14 @@ use seawall_core::Deadline;
 use seawall_core::time::Clock;
 use seawall_retry::{Timeout, TimeoutConfig};
 
-use crate::{MS, counted};
+use crate::counted;
 
-/// One call of each kind, on `clock`, whose times are long enough to tell them apart on any machine.
-async fn of_each_kind(clock: Clock, short: Duration) {
-    let timeout = Timeout::with_clock(TimeoutConfig::new(3_600_000 * MS), clock.clone()).expect("valid");
+const SHORT: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_secs(30);
+
+/// One call of each kind, on `clock`: those that hang for a `short` time, the others for much less than a `long` one.
+async fn of_each_kind(clock: Clock, short: Duration, long: Duration) {
+    let timeout = Timeout::with_clock(TimeoutConfig::new(long), clock.clone()).expect("valid");
     assert_eq!(timeout.run(async { 7 }).await, Ok(7));
     let started = clock.now();
     let timed_out = timeout.run(std::future::pending::<()>()).within(short).await.expect_err("it hangs");
@@ -25,17 +28,17 @@ async fn of_each_kind(clock: Clock, short: Duration) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_tokio_with_threads() {
-    tokio::spawn(of_each_kind(Clock::system(), 5 * MS)).await.expect("no panic");
+    tokio::spawn(of_each_kind(Clock::system(), SHORT, LONG)).await.expect("no panic");
 }
 
 #[tokio::test]
 async fn under_tokio_with_one_thread() {
-    of_each_kind(Clock::system(), 5 * MS).await;
+    of_each_kind(Clock::system(), SHORT, LONG).await;
 }
 
 #[test]
 fn under_smol() {
-    smol::block_on(smol::spawn(of_each_kind(Clock::system(), 5 * MS)));
+    smol::block_on(smol::spawn(of_each_kind(Clock::system(), SHORT, LONG)));
 }
 
 #[cfg(feature = "tokio")]
@@ -43,6 +46,6 @@ fn under_smol() {
 async fn on_tokios_paused_time_an_hour_passes_at_once() {
     let half = Duration::from_secs(1_800);
     let before = Clock::tokio().now();
-    of_each_kind(Clock::tokio(), half).await;
+    of_each_kind(Clock::tokio(), half, 2 * half).await;
     assert!(Clock::tokio().now() >= before + 3 * half);
 }

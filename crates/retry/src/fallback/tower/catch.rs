@@ -2,8 +2,8 @@ use crate::verdict::Judge;
 
 /// Which results a fallback takes, and what of them its substitute sees.
 ///
-/// [`AnyError`] is the default; a closure from `&Error` to `bool` takes the errors that it is true for; [`Judged`] takes what a
-/// [`Judge`] wants another attempt for.
+/// [`AnyError`] is the default; a closure from `&Error` to `bool` takes the errors that it is true for; [`Judged`]
+/// takes what a [`Judge`] wants another attempt for.
 pub trait Catch<Response, Error> {
     /// What the substitute sees: the error, or the whole result.
     type Caught;

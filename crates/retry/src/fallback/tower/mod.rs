@@ -19,8 +19,8 @@ use crate::requests::Copied;
 
 /// Answers in place of a service whose calls fail: what [`Fallback::layer`] gives.
 ///
-/// All services that it makes, and their clones, share one [`Fallback`], and one of each closure and substitute. A service that
-/// breaks while it is waited for is no call that failed: its error is the caller's.
+/// All services that it makes, and their clones, share one [`Fallback`], and one of each closure and substitute. A
+/// service that breaks while it is waited for is no call that failed: its error is the caller's.
 #[derive(Clone)]
 pub struct FallbackLayer<C = AnyError, U = Undecided, M = Unmarked> {
     fallback: Fallback,
@@ -30,8 +30,9 @@ pub struct FallbackLayer<C = AnyError, U = Undecided, M = Unmarked> {
 }
 
 impl Fallback {
-    /// A tower layer that answers in place of calls that fail, once it is said with what: one of [`value`](FallbackLayer::value),
-    /// [`by`](FallbackLayer::by), [`stale`](FallbackLayer::stale), [`service`](FallbackLayer::service).
+    /// A tower layer that answers in place of calls that fail, once it is said with what: one of
+    /// [`value`](FallbackLayer::value), [`by`](FallbackLayer::by), [`stale`](FallbackLayer::stale),
+    /// [`service`](FallbackLayer::service).
     ///
     /// ```
     /// use seawall_retry::{Fallback, FallbackConfig};
@@ -57,7 +58,8 @@ impl<C, U, M> FallbackLayer<C, U, M> {
     }
 
     /// Takes the results that `judge` wants another attempt for, responses too: [`again`](crate::Verdict::again) or
-    /// [`refused`](crate::Verdict::refused). What is [final](crate::Verdict::is_final), such as a caller's mistake, is the caller's.
+    /// [`refused`](crate::Verdict::refused). What is [final](crate::Verdict::is_final), such as a caller's mistake, is
+    /// the caller's.
     pub fn judge<J>(self, judge: J) -> FallbackLayer<Judged<J>, U, M> {
         self.catching(Judged(judge))
     }
@@ -72,8 +74,8 @@ impl<C, U, M> FallbackLayer<C, U, M> {
         self.answering(By(answer))
     }
 
-    /// Answers with what `find` finds for what `key` has kept of the request: a value from before, for example. Where it finds
-    /// nothing, the call's own result is the caller's.
+    /// Answers with what `find` finds for what `key` has kept of the request: a value from before, for example. Where
+    /// it finds nothing, the call's own result is the caller's.
     pub fn stale<Req, Key, Res, K, F>(self, key: K, find: F) -> FallbackLayer<C, Stale<K, F>, M>
     where
         K: Fn(&Req) -> Key,
@@ -82,7 +84,8 @@ impl<C, U, M> FallbackLayer<C, U, M> {
         self.answering(Stale { key, find })
     }
 
-    /// Answers with what `other` answers to a clone of the request. Where that fails too, the call's own result is the caller's.
+    /// Answers with what `other` answers to a clone of the request. Where that fails too, the call's own result is the
+    /// caller's.
     ///
     /// A clone of `other` makes each call, once it is ready. So that its responses are `Send`, `other` must be `Sync`
     /// ([`BoxCloneSyncService`](https://docs.rs/tower/latest/tower/util/struct.BoxCloneSyncService.html) is).

@@ -9,8 +9,8 @@ use crate::requests::{Copied, Requests};
 
 /// What answers in place of a call that failed.
 ///
-/// Those of [`FallbackLayer`](crate::fallback::FallbackLayer)'s methods are enough for most; a store of earlier answers that is
-/// asked over a network is one of your own.
+/// Those of [`FallbackLayer`](crate::fallback::FallbackLayer)'s methods are enough for most; a store of earlier answers
+/// that is asked over a network is one of your own.
 #[diagnostic::on_unimplemented(
     note = "say what answers with one of the layer's `.value(..)`, `.by(..)`, `.stale(..)` and `.service(..)`"
 )]

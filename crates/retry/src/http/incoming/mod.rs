@@ -55,8 +55,8 @@ impl IncomingConfig {
         self
     }
 
-    /// Gives a request whose header does not say it so much time: above zero and at most [`max`](Self::max). Without this it has no
-    /// deadline.
+    /// Gives a request whose header does not say it so much time: above zero and at most [`max`](Self::max). Without
+    /// this it has no deadline.
     #[must_use]
     pub const fn default_timeout(mut self, timeout: Duration) -> Self {
         self.default = Some(timeout);
@@ -136,10 +136,12 @@ impl Incoming {
     /// # Errors
     /// If there are several, or what there is cannot be read.
     pub fn try_deadline(&self, headers: &HeaderMap) -> Result<Option<Deadline>, BadTimeout> {
-        Ok(match self.header.read(headers)? {
-            Some(left) => Some(self.after(left)),
-            None => self.default_deadline(),
-        })
+        Ok(self.told(headers)?.or_else(|| self.default_deadline()))
+    }
+
+    /// What the header says, and nothing else.
+    fn told(&self, headers: &HeaderMap) -> Result<Option<Deadline>, BadTimeout> {
+        Ok(self.header.read(headers)?.map(|left| self.after(left)))
     }
 
     fn default_deadline(&self) -> Option<Deadline> {

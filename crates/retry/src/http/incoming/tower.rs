@@ -12,8 +12,9 @@ use crate::requests::Deadlines;
 
 /// Puts the deadlines of requests into their extensions: what [`Incoming::layer`] gives.
 ///
-/// A request that has a deadline there already keeps it if it is the earlier one. The layer itself drops nothing and refuses
-/// nothing but what [`on_bad`](Self::on_bad) says; a [`Timeout`](crate::Timeout) inside keeps to what it found.
+/// A request that has a deadline there already keeps it, unless its header tells an earlier one. The header stays in
+/// the request. The layer itself drops nothing and refuses nothing but what [`on_bad`](Self::on_bad) says; a
+/// [`Timeout`](crate::Timeout) inside keeps to what it found.
 #[derive(Clone, Debug)]
 pub struct IncomingLayer<B = Ignored> {
     incoming: Incoming,
@@ -23,8 +24,8 @@ pub struct IncomingLayer<B = Ignored> {
 impl Incoming {
     /// A tower layer that puts deadlines into requests' extensions.
     ///
-    /// A header that nobody can read is ignored: the request is served as one without, within the default and the maximum, so a
-    /// stranger's mistake costs nobody more than silence would.
+    /// A header that nobody can read is ignored: the request is served as one without, within the default and the
+    /// maximum, so a stranger's mistake costs nobody more than silence would.
     pub fn layer(&self) -> IncomingLayer {
         IncomingLayer { incoming: self.clone(), on_bad: Ignored }
     }
@@ -99,17 +100,16 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let IncomingLayer { incoming, on_bad } = &self.layer;
-        let deadline = match incoming.try_deadline(request.headers()) {
-            Ok(deadline) => deadline,
-            Err(bad) => {
-                if let Some(response) = on_bad.answer(&bad) {
-                    return IncomingFuture { state: State::Answered(Some(response)) };
-                }
-                incoming.default_deadline()
-            }
+        let told = match incoming.told(request.headers()) {
+            Ok(told) => told,
+            Err(bad) => match on_bad.answer(&bad) {
+                Some(response) => return IncomingFuture { state: State::Answered(Some(response)) },
+                None => None,
+            },
         };
+        let there = InExtensions.deadline(&request);
+        let deadline = told.map(|told| told.earlier(there)).or(there).or_else(|| incoming.default_deadline());
         if let Some(deadline) = deadline {
-            let deadline = deadline.earlier(InExtensions.deadline(&request));
             InExtensions.set_deadline(&mut request, deadline);
         }
         IncomingFuture { state: State::Called(self.inner.call(request)) }

@@ -12,8 +12,8 @@ use crate::error::TimedOut;
 
 /// Which header tells a request's deadline to whoever is called, and how much of the time is kept back.
 ///
-/// Values are checked when an [`Outgoing`] takes the configuration; the error names the field. With feature `serde` the fields are
-/// `name`, `header` and `margin`, a duration such as "5ms".
+/// Values are checked when an [`Outgoing`] takes the configuration; the error names the field. With feature `serde` the
+/// fields are `name`, `header` and `margin`, a duration such as "5ms".
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
@@ -49,7 +49,8 @@ impl OutgoingConfig {
         self
     }
 
-    /// Tells so much less than what is left, for the way there and back and what has to be done with the answer: at most 60 seconds.
+    /// Tells so much less than what is left, for the way there and back and what has to be done with the answer: at
+    /// most 60 seconds.
     #[must_use]
     pub const fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
@@ -59,8 +60,8 @@ impl OutgoingConfig {
 
 /// Tells whoever is called how much time is left.
 ///
-/// Its [`layer`](Self::layer) (feature `tower`) does it for each request, last of all, so that what waits for a connection or a
-/// permit before it is not told as left.
+/// Its [`layer`](Self::layer) (feature `tower`) does it for each request, last of all, so that what waits for a
+/// connection or a permit before it is not told as left.
 ///
 /// ```
 /// use http::HeaderMap;

@@ -13,8 +13,9 @@ use crate::requests::Deadlines;
 
 /// Writes into each request how much time is left: what [`Outgoing::layer`] gives.
 ///
-/// The deadline is the one in the request's extensions; without one the request is left as it is. A request whose time is over is
-/// refused, and never sent. It belongs innermost, next to the client.
+/// The deadline is the one in the request's extensions; without one the request is left as it is. A request whose time
+/// is over is refused and never sent; the inner service's readiness stays for the next one. It belongs innermost, next
+/// to the client.
 #[derive(Clone, Debug)]
 pub struct OutgoingLayer<R = Convert> {
     outgoing: Outgoing,
