@@ -10,10 +10,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::breakers::{Breakers, Guarded};
 use crate::database::Database;
-use crate::http::{Edge, Patience, protect};
+use crate::http::{Deadlines, Edge, Patience, protect};
+use crate::inventory::{self, Inventory};
 use crate::metrics::Metrics;
 use crate::orders::OrderStore;
-use crate::payment::{Payments, Provider};
+use crate::payment::{self, Payments};
 use crate::products::ProductStore;
 use crate::shutdown::Drain;
 use crate::{breakers, health, openapi, orders, overview, products, provider_control, scrape};
@@ -25,12 +26,15 @@ pub(crate) struct App {
     pub(crate) database: Guarded<Database>,
     pub(crate) orders: Guarded<OrderStore>,
     pub(crate) products: Guarded<ProductStore>,
+    pub(crate) inventory: Inventory,
     pub(crate) payments: Payments,
-    /// The payment provider, where it is the service's own.
-    pub(crate) provider: Option<Arc<Provider>>,
+    /// The providers, where they are the service's own.
+    pub(crate) inventory_provider: Option<Arc<inventory::Provider>>,
+    pub(crate) payment_provider: Option<Arc<payment::Provider>>,
     pub(crate) breakers: Breakers,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
+    pub(crate) deadlines: Arc<Deadlines>,
     /// How long a caller may take to send a body.
     pub(crate) body_timeout: Duration,
 }
@@ -60,5 +64,5 @@ pub(crate) fn admin(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
 
 /// Adds the document that describes the routes, and what all of them share.
 fn finish(routes: OpenApiRouter<Arc<App>>, app: &Arc<App>, edge: &Arc<Edge>) -> Router {
-    protect(openapi::describe(routes).with_state(app.clone()), edge.clone())
+    protect(openapi::describe(routes).with_state(app.clone()), app.deadlines.clone(), edge.clone())
 }

@@ -7,16 +7,17 @@
 //! | `app` | what the routes share, and which routes each listener has |
 //! | `orders` | what an order is, how one is accepted, where it is kept, its routes |
 //! | `products` | the catalogue |
-//! | [`payment`] | the provider's client, its protection, the redrive of what is owed, and a provider to depend on |
+//! | [`inventory`], [`payment`] | reservations and payments, the redrive of what is owed, and providers to depend on |
+//! | [`provider`] | how providers are called: deadline, retry, circuit breaker, timeout; and the faults of the service's own |
 //! | [`breakers`] | what keeps calls from dependencies that fail, and the levers on it |
 //! | `http` | problem documents, JSON bodies, ids, headers, connections: what all routes have in common |
 //! | `health`, `scrape`, `openapi`, `overview` | routes that tell about the service |
-//! | `provider_control` | the admin listener's lever on the payment provider |
+//! | `provider_control` | the admin listener's levers on the providers |
 //! | `database`, `metrics`, `clock`, [`logging`], `shutdown` | what everything stands on |
 //!
 //! An order's way: `http::edge` (id, figures, headers), `http::json` (strict reading), `orders::validate`,
-//! `orders::store` (on the disk before anything else happens), `payment::protected` (timeout, circuit breaker), and the
-//! answer. Where the payment fails, `payment::redrive` has it paid later.
+//! `orders::store` (on the disk before anything else happens), `inventory` and `payment` by way of `provider::calls`, and the
+//! answer. Where one of the two fails, `payment::redrive` does both later.
 
 mod app;
 mod audit;
@@ -26,6 +27,7 @@ pub mod config;
 mod database;
 mod health;
 mod http;
+pub mod inventory;
 pub mod logging;
 mod metrics;
 mod openapi;
@@ -33,6 +35,7 @@ mod orders;
 mod overview;
 pub mod payment;
 mod products;
+pub mod provider;
 mod provider_control;
 mod scrape;
 mod service;

@@ -22,7 +22,8 @@ pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) http: HttpFigures,
     pub(crate) orders: OrderFigures,
-    pub(crate) payments: PaymentFigures,
+    pub(crate) payments: AttemptFigures,
+    pub(crate) reservations: AttemptFigures,
     pub(crate) sql: SqlFigures,
     /// The patterns, which count for themselves.
     pub(crate) patterns: Instances,
@@ -34,11 +35,13 @@ impl Metrics {
         let mut registry = Registry::default();
         let http = HttpFigures::register(&mut registry);
         let orders = OrderFigures::register(&mut registry);
-        let payments = PaymentFigures::register(&mut registry);
+        let payments = AttemptFigures::register(&mut registry, "payment_attempts", "Attempts to have an order paid");
+        let help = "Attempts to have what an order needs reserved";
+        let reservations = AttemptFigures::register(&mut registry, "inventory_attempts", help);
         let sql = SqlFigures::register(&mut registry);
         let patterns = Instances::new();
         registry.register_collector(Box::new(patterns.clone()));
-        Self { registry, http, orders, payments, sql, patterns }
+        Self { registry, http, orders, payments, reservations, sql, patterns }
     }
 
     /// Everything as OpenMetrics text.
@@ -109,6 +112,7 @@ impl Drop for Active<'_> {
 #[derive(Clone, Debug)]
 pub(crate) struct OrderFigures {
     accepted: Counter,
+    withdrawn: Counter,
     paid: Family<Paid, Counter>,
     pending: Gauge,
 }
@@ -121,8 +125,15 @@ struct Paid {
 
 impl OrderFigures {
     fn register(registry: &mut Registry) -> Self {
-        let figures = Self { accepted: Counter::default(), paid: Family::default(), pending: Gauge::default() };
+        let figures = Self {
+            accepted: Counter::default(),
+            withdrawn: Counter::default(),
+            paid: Family::default(),
+            pending: Gauge::default(),
+        };
         registry.register("orders_accepted", "Orders accepted and stored", figures.accepted.clone());
+        let help = "Orders stored and then refused, because something was out of stock";
+        registry.register("orders_withdrawn", help, figures.withdrawn.clone());
         registry.register("orders_paid", "Orders whose payment was made", figures.paid.clone());
         registry.register("orders_payment_pending", "Orders whose payment is pending", figures.pending.clone());
         figures
@@ -130,6 +141,10 @@ impl OrderFigures {
 
     pub(crate) fn note_accepted(&self) {
         self.accepted.inc();
+    }
+
+    pub(crate) fn note_withdrawn(&self) {
+        self.withdrawn.inc();
     }
 
     pub(crate) fn note_paid_at_once(&self) {
@@ -145,18 +160,18 @@ impl OrderFigures {
     }
 }
 
-/// How attempts to pay end.
+/// How attempts to have a provider do something end.
 #[derive(Clone, Debug)]
-pub(crate) struct PaymentFigures {
+pub(crate) struct AttemptFigures {
     attempts: Family<Ended, Counter>,
 }
 
 /// The end of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
-    /// The provider has the charge.
+    /// The provider did it.
     Succeeded,
-    /// The provider gave no receipt.
+    /// The provider did not, or nobody knows.
     Failed,
     /// The provider did not answer in time.
     TimedOut,
@@ -169,10 +184,10 @@ struct Ended {
     outcome: &'static str,
 }
 
-impl PaymentFigures {
-    fn register(registry: &mut Registry) -> Self {
+impl AttemptFigures {
+    fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
         let attempts = Family::default();
-        registry.register("payment_attempts", "Attempts to have an order paid", attempts.clone());
+        registry.register(name, help, attempts.clone());
         Self { attempts }
     }
 

@@ -9,19 +9,22 @@ use std::time::Duration;
 
 use seawall_circuit_breaker::Config as BreakerConfig;
 use seawall_core::time::Clock;
-use seawall_core::{Backoff, Jitter};
+use seawall_core::{Backoff, ConfigError, Jitter};
+use seawall_retry::{Config as RetryConfig, Retry, Timeout, TimeoutConfig};
 use tokio::task::JoinSet;
 
 use crate::app::{self, App};
-use crate::breakers::{Breakers, DATABASE, DATABASE_WRITES, Dependency, Guard, Guarded, PAYMENT, Role};
+use crate::breakers::{Breakers, DATABASE, DATABASE_WRITES, Dependency, Guard, Guarded, INVENTORY, PAYMENT, Role};
 use crate::clock::{WallTime, timeout};
 use crate::config::{self, InvalidConfig, Settings};
 use crate::database::{DataFolder, Database};
-use crate::http::{Connections, Edge, Listener};
-use crate::metrics::Metrics;
+use crate::http::{Connections, Deadlines, Edge, Listener};
+use crate::inventory::{self, Inventory};
+use crate::metrics::{AttemptFigures, Metrics};
 use crate::orders::OrderStore;
-use crate::payment::{Client, Payments, Provider, Redrive};
+use crate::payment::{self, Payments, Redrive};
 use crate::products::ProductStore;
+use crate::provider::{self, Calls};
 use crate::shutdown::Drain;
 
 /// How much longer than its payments and requests the redrive may take to finish.
@@ -52,7 +55,7 @@ pub enum StartError {
     Database(String, sqlx::Error),
     /// A port cannot be had.
     Bind(SocketAddr, io::Error),
-    /// The service's own payment provider cannot be started.
+    /// A provider of the service's own cannot be started.
     Provider(io::Error),
 }
 
@@ -83,7 +86,8 @@ impl Service {
             public = %public_address,
             admin = %admin_address,
             database = app.database.unguarded().engine(),
-            provider = app.provider.as_ref().map(|provider| provider.url()),
+            inventory = app.inventory_provider.as_ref().map(|provider| provider.url()),
+            payment = app.payment_provider.as_ref().map(|provider| provider.url()),
             "listening"
         );
         let (public, admin) = (public_address, admin_address);
@@ -101,8 +105,13 @@ impl Service {
     }
 
     /// The payment provider, where it is the service's own.
-    pub fn provider(&self) -> Option<&Provider> {
-        self.app.provider.as_deref()
+    pub fn provider(&self) -> Option<&payment::Provider> {
+        self.app.payment_provider.as_deref()
+    }
+
+    /// The inventory provider, where it is the service's own.
+    pub fn inventory(&self) -> Option<&inventory::Provider> {
+        self.app.inventory_provider.as_deref()
     }
 
     /// Ends the service in good order: says that it is not ready, waits for balancers to notice, accepts no more, lets
@@ -121,11 +130,15 @@ impl Service {
         admin.close(Duration::ZERO).await;
 
         // What it may leave undone is in the database.
-        let patience = app.payments.timeout().min(shutdown.grace) + MARGIN;
+        let longest = app.inventory.calls().timeout() + app.payments.calls().timeout();
+        let patience = longest.min(shutdown.grace) + MARGIN;
         let _ = timeout(&app.clock, patience, redrive.join_next()).await;
         redrive.shutdown().await;
         app.database.unguarded().close().await;
-        if let Some(provider) = &app.provider {
+        if let Some(provider) = &app.inventory_provider {
+            provider.stop().await;
+        }
+        if let Some(provider) = &app.payment_provider {
             provider.stop().await;
         }
         tracing::info!("stopped");
@@ -158,43 +171,94 @@ async fn open_database(
 }
 
 async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clock: Clock) -> Result<App, StartError> {
-    let config = &settings.payment;
-    let provider = match &config.url {
-        Some(_) => None,
-        None => Some(Arc::new(Provider::start(config.provider).await.map_err(StartError::Provider)?)),
-    };
-    let url = config.url.as_deref().or(provider.as_deref().map(Provider::url)).unwrap_or_default();
-    let client = Client::new(url).map_err(|error| StartError::Provider(io::Error::other(error)))?;
-
-    let mut breakers = Breakers::default();
-    let mut breaker = |role: Role, config: &BreakerConfig| {
-        let made = breakers.make(role, config.clone(), &clock);
-        let breaker = made.map_err(|error| StartError::Config(InvalidConfig::of_breaker(role.section, &error)))?;
-        metrics.patterns.add(breaker.clone());
-        Ok::<_, StartError>(breaker)
-    };
+    let mut parts = Assembly { breakers: Breakers::default(), metrics: &metrics, clock: &clock };
     let guard = {
         let config = &settings.database;
-        let mut circuit = |role| Ok(Dependency::new(breaker(role, &config.breaker)?, config.timeout, clock.clone()));
+        let mut circuit = |role| parts.dependency(role, &config.breaker, config.timeout);
         Guard::new(circuit(DATABASE)?, circuit(DATABASE_WRITES)?)
     };
-    let payments = {
-        let breaker = breaker(PAYMENT, &config.breaker)?;
-        let provider = Dependency::new(breaker, config.timeout, clock.clone());
-        Payments::new(client, provider, config.patience, metrics.payments.clone())
+    let (inventory, inventory_provider) = {
+        let config = &settings.inventory;
+        let own = match &config.url {
+            Some(_) => None,
+            None => Some(inventory::Provider::start(config.provider, config.stock.clone()).await?),
+        };
+        let dependency = parts.dependency(INVENTORY, &config.breaker, config.timeout)?;
+        let calls = parts.calls(INVENTORY, dependency, &config.retry, config.patience, &metrics.reservations)?;
+        let url = config.url.as_deref().or(own.as_ref().map(inventory::Provider::url)).unwrap_or_default();
+        (Inventory::new(url, calls).map_err(io::Error::other)?, own.map(Arc::new))
     };
+    let (payments, payment_provider) = {
+        let config = &settings.payment;
+        let own = match &config.url {
+            Some(_) => None,
+            None => Some(payment::Provider::start(config.provider).await?),
+        };
+        let dependency = parts.dependency(PAYMENT, &config.breaker, config.timeout)?;
+        let calls = parts.calls(PAYMENT, dependency, &config.retry, config.patience, &metrics.payments)?;
+        let url = config.url.as_deref().or(own.as_ref().map(payment::Provider::url)).unwrap_or_default();
+        (Payments::new(url, calls).map_err(io::Error::other)?, own.map(Arc::new))
+    };
+    let deadlines = Deadlines::new(settings.server.deadline.clone(), &clock)
+        .map_err(|error| StartError::Config(InvalidConfig::of_part("server.deadline", &error)))?;
+    metrics.patterns.add(deadlines.timeout().clone());
+    let breakers = parts.breakers;
     Ok(App {
         clock,
         orders: Guarded::new(OrderStore::new(database.clone()), guard.clone()),
         products: Guarded::new(ProductStore::new(database.clone()), guard.clone()),
         database: Guarded::new(database, guard),
+        inventory,
         payments,
-        provider,
+        inventory_provider,
+        payment_provider,
         breakers,
         metrics,
         drain: Drain::new(),
+        deadlines: Arc::new(deadlines),
         body_timeout: settings.server.body_timeout,
     })
+}
+
+/// Makes the patterns, and has their figures exported.
+struct Assembly<'a> {
+    breakers: Breakers,
+    metrics: &'a Metrics,
+    clock: &'a Clock,
+}
+
+impl Assembly<'_> {
+    /// A dependency whose calls may take `limit`.
+    fn dependency(&mut self, role: Role, config: &BreakerConfig, limit: Duration) -> Result<Dependency, StartError> {
+        let breaker = self.breakers.make(role, config.clone(), self.clock);
+        let breaker = breaker.map_err(|error| StartError::Config(InvalidConfig::of_breaker(role.section, &error)))?;
+        let timeout = Timeout::with_clock(TimeoutConfig::new(limit).name(role.name), self.clock.clone());
+        let timeout = timeout.map_err(|error| StartError::Config(InvalidConfig::of_part(role.section, &error)))?;
+        self.metrics.patterns.add(breaker.clone());
+        self.metrics.patterns.add(timeout.clone());
+        Ok(Dependency::new(breaker, timeout, self.clock.clone()))
+    }
+
+    /// Calls of a provider, made again while its budget lasts.
+    fn calls(
+        &self,
+        role: Role,
+        dependency: Dependency,
+        config: &RetryConfig,
+        patience: Duration,
+        figures: &AttemptFigures,
+    ) -> Result<Calls, StartError> {
+        let invalid =
+            |error: ConfigError| StartError::Config(InvalidConfig::of_part(&format!("{}.retry", role.section), &error));
+        let config = provider::named(config.clone(), role.name).map_err(invalid)?;
+        let (config, budget) = provider::pay_from(config, role.name, self.clock).map_err(invalid)?;
+        let retry = Retry::with_clock(config, self.clock.clone()).map_err(invalid)?;
+        self.metrics.patterns.add(retry.clone());
+        if let Some(budget) = budget {
+            self.metrics.patterns.add(budget);
+        }
+        Ok(Calls::new(dependency, retry, patience, self.clock.clone(), figures.clone()))
+    }
 }
 
 /// Has pending payments tried again, first of all those that an earlier process left.
@@ -202,6 +266,7 @@ async fn redrive(app: &App, settings: &Settings) -> JoinSet<()> {
     let config::Redrive { interval, max_backoff } = settings.payment.redrive;
     let redrive = Redrive {
         orders: app.orders.clone(),
+        inventory: app.inventory.clone(),
         payments: app.payments.clone(),
         clock: app.clock.clone(),
         drain: app.drain.clone(),
@@ -243,6 +308,12 @@ async fn take_over(redrive: &Redrive, database: &Database, started: WallTime) ->
     true
 }
 
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::Provider(error)
+    }
+}
+
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -253,7 +324,7 @@ impl fmt::Display for StartError {
                 write!(f, "port {} is in use; another can be given with --port or --admin-port", address.port())
             }
             Self::Bind(address, error) => write!(f, "{address} cannot be listened on: {error}"),
-            Self::Provider(error) => write!(f, "the payment provider cannot be started: {error}"),
+            Self::Provider(error) => write!(f, "a provider cannot be started: {error}"),
         }
     }
 }

@@ -132,8 +132,8 @@ impl From<NoData> for Problem {
                     format!("the database is not asked now: the circuit {name} is {state}; trying again is safe");
                 Self::unavailable(detail).refused_by(&rejection)
             }
-            Unanswered::TimedOut(limit) => {
-                tracing::error!(?limit, "the database did not answer in time");
+            Unanswered::TimedOut(late) => {
+                tracing::error!(%late, "the database did not answer in time");
                 Self::unavailable("the database did not answer in time; trying again is safe")
             }
             Unanswered::Failed(error) => error.into(),
@@ -148,6 +148,7 @@ mod tests {
     use futures_util::future::join_all;
     use seawall_circuit_breaker::{CircuitBreaker, State};
     use seawall_core::time::Clock;
+    use seawall_retry::{Timeout, TimeoutConfig};
     use tokio::sync::Notify;
 
     use super::*;
@@ -157,7 +158,8 @@ mod tests {
         let clock = Clock::system();
         let dependency = || {
             let breaker = CircuitBreaker::with_clock(Preset::Database.breaker(), clock.clone());
-            Dependency::new(breaker.expect("a good preset"), Preset::Database.timeout(), clock.clone())
+            let timeout = Timeout::with_clock(TimeoutConfig::new(Preset::Database.timeout()), clock.clone());
+            Dependency::new(breaker.expect("a good preset"), timeout.expect("a good preset"), clock.clone())
         };
         Guard::new(dependency(), dependency())
     }

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use seawall_circuit_breaker::CircuitBreaker;
 use seawall_core::time::{Clock, Now};
-use seawall_core::{Outcome, Policy, Rejection, Report};
-
-use crate::clock::{Elapsed, timeout};
+use seawall_core::{Deadline, Outcome, Policy, Rejection, Report};
+use seawall_retry::{TimedOut, Timeout};
 
 /// A dependency: each call of it within its time, and none while its circuit is open.
 ///
@@ -15,12 +14,14 @@ use crate::clock::{Elapsed, timeout};
 /// use order_service::breakers::{Dependency, Preset, Unanswered};
 /// use seawall_circuit_breaker::CircuitBreaker;
 /// use seawall_core::{Outcome, time::Clock};
+/// use seawall_retry::{Timeout, TimeoutConfig};
 ///
 /// # async fn ask() -> Result<u32, std::io::Error> { Ok(7) }
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let clock = Clock::system();
 /// let breaker = CircuitBreaker::with_clock(Preset::External.breaker().name("weather"), clock.clone())?;
-/// let weather = Dependency::new(breaker, Preset::External.timeout(), clock);
+/// let timeout = Timeout::with_clock(TimeoutConfig::new(Preset::External.timeout()).name("weather"), clock.clone())?;
+/// let weather = Dependency::new(breaker, timeout, clock);
 /// match weather.call(ask(), |_error| Outcome::Failure).await {
 ///     Ok(degrees) => println!("{degrees} degrees"),
 ///     Err(Unanswered::Refused(rejection)) => println!("not asked: {rejection}"),
@@ -32,8 +33,17 @@ use crate::clock::{Elapsed, timeout};
 #[derive(Clone, Debug)]
 pub struct Dependency {
     breaker: CircuitBreaker,
-    timeout: Duration,
+    timeout: Timeout,
     clock: Clock,
+}
+
+/// Until when a call is waited for, where that is sooner than its own time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// As long as anybody should have to wait: a dependency that has not answered by then has failed.
+    Patience(Deadline),
+    /// As long as this caller wants to wait, which tells nothing about the dependency.
+    Caller(Deadline),
 }
 
 /// Why there is no answer.
@@ -41,15 +51,15 @@ pub struct Dependency {
 pub enum Unanswered<E> {
     /// It was not asked: too many calls failed lately, or somebody keeps the circuit open.
     Refused(Rejection),
-    /// It did not answer within this time. It may have done all the same what it was asked.
-    TimedOut(Duration),
+    /// It did not answer in time. It may have done all the same what it was asked.
+    TimedOut(TimedOut),
     /// It answered with an error, or could not be reached.
     Failed(E),
 }
 
 impl Dependency {
-    /// A dependency whose calls may take `timeout` and are refused while `breaker` is open. Both go by `clock`.
-    pub fn new(breaker: CircuitBreaker, timeout: Duration, clock: Clock) -> Self {
+    /// A dependency whose calls are limited by `timeout` and refused while `breaker` is open. Both go by `clock`.
+    pub fn new(breaker: CircuitBreaker, timeout: Timeout, clock: Clock) -> Self {
         Self { breaker, timeout, clock }
     }
 
@@ -60,7 +70,7 @@ impl Dependency {
 
     /// How long a call may take.
     pub fn timeout(&self) -> Duration {
-        self.timeout
+        self.timeout.duration()
     }
 
     /// Makes one call. `judge` says what the dependency's own errors tell about it: one that finds fault with the question
@@ -76,24 +86,28 @@ impl Dependency {
         call: impl Future<Output = Result<T, E>>,
         judge: impl Fn(&E) -> Outcome,
     ) -> Result<T, Unanswered<E>> {
-        self.call_within(self.timeout, call, judge).await
+        let in_time = async { answered(self.timeout.run(call).await) };
+        let answer = self.breaker.run_classified(in_time, |result| report(result, &judge)).await;
+        answer.unwrap_or_else(|refused| Err(Unanswered::Refused(refused.into())))
     }
 
-    /// The same for a caller who waits at most `patience`, where that is shorter.
+    /// The same for somebody who does not wait for ever.
     ///
     /// # Errors
     /// As in [`call`](Self::call).
-    pub async fn call_within<T, E: fmt::Display>(
+    pub async fn call_until<T, E: fmt::Display>(
         &self,
-        patience: Duration,
+        until: Until,
         call: impl Future<Output = Result<T, E>>,
         judge: impl Fn(&E) -> Outcome,
     ) -> Result<T, Unanswered<E>> {
-        let in_time = in_time(&self.clock, patience.min(self.timeout), call);
-        match self.breaker.run_classified(in_time, |result| report(result, &judge)).await {
-            Ok(result) => result,
-            Err(refused) => Err(Unanswered::Refused(refused.into())),
-        }
+        let (Until::Patience(deadline) | Until::Caller(deadline)) = until;
+        let in_time = async { answered(self.timeout.run_until(deadline, call).await) };
+        let tells_nothing = |result: &Result<T, Unanswered<E>>| matches!((result, until), (Err(Unanswered::TimedOut(late)), Until::Caller(_)) if late.is_deadline());
+        let judged = self.breaker.run_classified(in_time, |result| {
+            if tells_nothing(result) { Report::ignored() } else { report(result, &judge) }
+        });
+        judged.await.unwrap_or_else(|refused| Err(Unanswered::Refused(refused.into())))
     }
 
     /// Makes a call for somebody who only watches, and waits less than callers do: its end tells the circuit nothing.
@@ -106,7 +120,7 @@ impl Dependency {
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Unanswered<E>> {
         self.ready().map_err(Unanswered::Refused)?;
-        in_time(&self.clock, patience, call).await
+        answered(self.timeout.run_until(Deadline::after(&self.clock, patience), call).await)
     }
 
     /// Whether every call would be refused now.
@@ -118,15 +132,8 @@ impl Dependency {
     }
 }
 
-async fn in_time<T, E>(
-    clock: &Clock,
-    limit: Duration,
-    call: impl Future<Output = Result<T, E>>,
-) -> Result<T, Unanswered<E>> {
-    match timeout(clock, limit, call).await {
-        Ok(result) => result.map_err(Unanswered::Failed),
-        Err(Elapsed) => Err(Unanswered::TimedOut(limit)),
-    }
+fn answered<T, E>(result: Result<Result<T, E>, TimedOut>) -> Result<T, Unanswered<E>> {
+    result.map_err(Unanswered::TimedOut)?.map_err(Unanswered::Failed)
 }
 
 fn report<'a, T, E: fmt::Display>(result: &'a Result<T, Unanswered<E>>, judge: &impl Fn(&E) -> Outcome) -> Report<'a> {
@@ -147,7 +154,7 @@ impl<E: fmt::Display> fmt::Display for Unanswered<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(rejection) => rejection.fmt(f),
-            Self::TimedOut(limit) => write!(f, "no answer within {}", humantime::format_duration(*limit)),
+            Self::TimedOut(error) => error.fmt(f),
             Self::Failed(error) => error.fmt(f),
         }
     }
@@ -157,7 +164,7 @@ impl<E: std::error::Error + 'static> std::error::Error for Unanswered<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Refused(rejection) => Some(rejection),
-            Self::TimedOut(_) => None,
+            Self::TimedOut(error) => Some(error),
             Self::Failed(error) => Some(error),
         }
     }
@@ -170,6 +177,7 @@ mod tests {
     use futures_util::FutureExt;
     use seawall_circuit_breaker::State;
     use seawall_core::time::ManualTime;
+    use seawall_retry::TimeoutConfig;
 
     use super::*;
     use crate::breakers::Preset;
@@ -177,7 +185,8 @@ mod tests {
     fn external() -> (Dependency, ManualTime) {
         let (clock, time) = Clock::manual();
         let breaker = CircuitBreaker::with_clock(Preset::External.breaker(), clock.clone()).expect("a good preset");
-        (Dependency::new(breaker, Preset::External.timeout(), clock), time)
+        let timeout = Timeout::with_clock(TimeoutConfig::new(Preset::External.timeout()), clock.clone());
+        (Dependency::new(breaker, timeout.expect("a good preset"), clock), time)
     }
 
     fn fails(dependency: &Dependency, outcome: Outcome) -> bool {
@@ -195,8 +204,8 @@ mod tests {
         assert!((&mut call).now_or_never().is_none());
         time.advance(Duration::from_millis(1));
         let ended = (&mut call).now_or_never().expect("the time is over");
-        assert!(matches!(ended, Err(Unanswered::TimedOut(limit)) if limit == Duration::from_mins(2)));
-        assert_eq!(dependency.breaker().snapshot().last_error.as_deref(), Some("no answer within 2m"));
+        assert!(matches!(ended, Err(Unanswered::TimedOut(late)) if late.after() == Duration::from_mins(2)));
+        assert_eq!(dependency.breaker().snapshot().last_error.as_deref(), Some("`timeout` did not end within 120s"));
     }
 
     #[test]
@@ -205,7 +214,8 @@ mod tests {
         for _ in 0..4 {
             assert!(fails(&dependency, Outcome::Failure));
         }
-        let call = dependency.call_within(Duration::ZERO, pending::<Result<(), &str>>(), |_error| Outcome::Failure);
+        let until = Until::Patience(Deadline::after(&dependency.clock, Duration::ZERO));
+        let call = dependency.call_until(until, pending::<Result<(), &str>>(), |_error| Outcome::Failure);
         assert!(matches!(call.now_or_never(), Some(Err(Unanswered::TimedOut(_)))));
         assert_eq!(dependency.breaker().state(), State::Open);
 
@@ -214,6 +224,20 @@ mod tests {
         assert!(dependency.ready().is_err());
         time.advance(Duration::from_mins(1));
         assert!(dependency.ready().is_ok());
+    }
+
+    #[test]
+    fn a_caller_s_own_deadline_opens_nothing() {
+        let (dependency, time) = external();
+        for _ in 0..50 {
+            let until = Until::Caller(Deadline::after(&dependency.clock, Duration::from_millis(1)));
+            let call = dependency.call_until(until, pending::<Result<(), &str>>(), |_error| Outcome::Failure);
+            let mut call = std::pin::pin!(call);
+            assert!((&mut call).now_or_never().is_none());
+            time.advance(Duration::from_millis(1));
+            assert!(matches!((&mut call).now_or_never(), Some(Err(Unanswered::TimedOut(late))) if late.is_deadline()));
+        }
+        assert_eq!(dependency.breaker().state(), State::Closed);
     }
 
     #[test]
@@ -230,7 +254,7 @@ mod tests {
         let (dependency, _time) = external();
         for _ in 0..50 {
             let look = dependency.look(Duration::ZERO, pending::<Result<(), &str>>());
-            assert!(matches!(look.now_or_never(), Some(Err(Unanswered::TimedOut(Duration::ZERO)))));
+            assert!(matches!(look.now_or_never(), Some(Err(Unanswered::TimedOut(_)))));
         }
         assert_eq!(dependency.breaker().state(), State::Closed);
         dependency.breaker().force_open();

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | the database | `database` for the whole, `database-writes` for writes besides | 30 seconds |
 //! | the payment provider | `payment` | 60 seconds |
+//! | the inventory provider | `inventory` | 60 seconds |
 //!
 //! [`Preset`] has what each kind of dependency is given, [`Dependency`] makes the calls.
 
@@ -18,8 +19,8 @@ mod sign;
 
 pub(crate) use control::control_routes;
 pub(crate) use database::{Guard, Guarded, NoData};
-pub use dependency::{Dependency, Unanswered};
+pub use dependency::{Dependency, Unanswered, Until};
 pub use preset::Preset;
 pub(crate) use preset::named;
-pub(crate) use registry::{Breakers, DATABASE, DATABASE_WRITES, Entry, PAYMENT, Role};
+pub(crate) use registry::{Breakers, DATABASE, DATABASE_WRITES, Entry, INVENTORY, PAYMENT, Role};
 pub(crate) use routes::routes;

@@ -45,6 +45,14 @@ pub(crate) const PAYMENT: Role = Role {
     without: "orders are accepted with their payment pending",
 };
 
+/// Calls of the inventory provider.
+pub(crate) const INVENTORY: Role = Role {
+    name: "inventory",
+    section: "inventory",
+    vital: false,
+    without: "orders are accepted, and what they need is reserved and paid later",
+};
+
 /// A breaker, and how it is configured.
 #[derive(Debug)]
 pub(crate) struct Entry {

@@ -8,14 +8,21 @@ use super::rules::{InvalidConfig, valid};
 use crate::database::redacted;
 
 /// The keys that have keys below them.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 17] = [
     "server",
+    "server.deadline",
     "data",
     "database",
     "database.breaker",
     "log",
+    "inventory",
+    "inventory.breaker",
+    "inventory.retry",
+    "inventory.provider",
+    "inventory.stock",
     "payment",
     "payment.breaker",
+    "payment.retry",
     "payment.redrive",
     "payment.provider",
     "shutdown",
@@ -160,7 +167,7 @@ mod tests {
             ("[log]\nlevle = 'info'", "`log.levle` is no key, must be `format` or `level`"),
             (
                 "sever = 1",
-                "`sever` is no key, must be one of `server`, `data`, `database`, `log`, `payment`, `shutdown`",
+                "`sever` is no key, must be one of `server`, `data`, `database`, `log`, `inventory`, `payment`, `shutdown`",
             ),
             ("[server\n", "line 1 is not TOML: unclosed table, expected `]`"),
         ] {
@@ -188,7 +195,7 @@ mod tests {
 
     #[test]
     fn each_breaker_has_its_say() {
-        for section in ["database", "payment"] {
+        for section in ["database", "inventory", "payment"] {
             for (text, key) in [
                 ("failure_rate = 1.5", "failure_rate"),
                 ("consecutive_failures = 0", "consecutive_failures"),

@@ -4,16 +4,19 @@ mod cli;
 mod file;
 mod rules;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use seawall_circuit_breaker::Config as BreakerConfig;
+use seawall_retry::Config as RetryConfig;
+use seawall_retry::http::IncomingConfig;
 use serde::Deserialize;
 
 use crate::breakers::Preset;
-use crate::payment::Behaviour;
+use crate::provider::Behaviour;
 
 pub use crate::database::DatabaseUrl;
 pub use cli::Cli;
@@ -31,6 +34,8 @@ pub struct Settings {
     pub database: Database,
     /// What it says of itself.
     pub log: Log,
+    /// How what orders need is set aside.
+    pub inventory: Inventory,
     /// How orders are paid.
     pub payment: Payment,
     /// How it ends.
@@ -52,6 +57,8 @@ pub struct Server {
     /// How long a caller may take to send a body.
     #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
+    /// How long a request may take, and the header in which its caller says so.
+    pub deadline: IncomingConfig,
 }
 
 /// What the service keeps.
@@ -124,6 +131,28 @@ pub enum LogLevel {
     Trace,
 }
 
+/// How what orders need is set aside.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inventory {
+    /// Where the inventory provider is; without it the service starts one of its own.
+    pub url: Option<String>,
+    /// How long a call of the provider may take.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// How long a request waits before it leaves the reservation, and the payment, for later.
+    #[serde(with = "humantime_serde")]
+    pub patience: Duration,
+    /// When the provider is left alone.
+    pub breaker: BreakerConfig,
+    /// How often it is asked again for a caller who waits.
+    pub retry: RetryConfig,
+    /// How the service's own provider behaves at first.
+    pub provider: Behaviour,
+    /// How many it has of each product; there is no end of those that are not named.
+    pub stock: BTreeMap<String, u64>,
+}
+
 /// How orders are paid.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -138,6 +167,8 @@ pub struct Payment {
     pub patience: Duration,
     /// When the provider is left alone.
     pub breaker: BreakerConfig,
+    /// How often it is asked again for a caller who waits.
+    pub retry: RetryConfig,
     /// How pending payments are tried again.
     pub redrive: Redrive,
     /// How the service's own provider behaves at first.
@@ -176,6 +207,7 @@ impl Default for Server {
             admin_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             admin_port: 8081,
             body_timeout: Duration::from_secs(30),
+            deadline: IncomingConfig::default().default_timeout(Duration::from_mins(1)),
         }
     }
 }
@@ -207,10 +239,30 @@ impl Default for Payment {
             timeout: Preset::Provider.timeout(),
             patience: Duration::from_secs(1),
             breaker: Preset::Provider.breaker().name("payment"),
+            retry: retry("payment"),
             redrive: Redrive::default(),
             provider: Behaviour::slow(Duration::from_millis(20)),
         }
     }
+}
+
+impl Default for Inventory {
+    fn default() -> Self {
+        Self {
+            url: None,
+            timeout: Preset::Provider.timeout(),
+            patience: Duration::from_secs(1),
+            breaker: Preset::Provider.breaker().name("inventory"),
+            retry: retry("inventory"),
+            provider: Behaviour::slow(Duration::from_millis(5)),
+            stock: BTreeMap::new(),
+        }
+    }
+}
+
+/// Soon, since a caller waits, and as the library has it besides: three attempts, paid from a budget of the provider's own.
+fn retry(name: &str) -> RetryConfig {
+    RetryConfig::default().name(name).exponential(Duration::from_millis(50), 2.0, Duration::from_millis(500))
 }
 
 impl Default for Redrive {

@@ -7,11 +7,14 @@ use std::time::Duration;
 use axum::http::Uri;
 use seawall_circuit_breaker::Config as BreakerConfig;
 use seawall_core::ConfigError;
+use seawall_core::time::Clock;
+use seawall_retry::Config as RetryConfig;
 
 use super::Settings;
 use crate::breakers::named;
 use crate::database::{DatabaseUrl, redacted};
-use crate::payment::{Behaviour, Client};
+use crate::http::Deadlines;
+use crate::provider::{self, Behaviour, Client};
 
 /// A setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ const REDRIVE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::
 const SHUTDOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
 
 /// Every key outside the breakers, which have their own rules, and what it may be.
-const VALID: [(&str, &str); 22] = [
+const VALID: [(&str, &str); 30] = [
     ("server.address", "an IP address, such as 0.0.0.0"),
     ("server.port", "a whole number from 0 to 65535"),
     ("server.admin_address", "a loopback address, such as 127.0.0.1"),
@@ -48,6 +51,14 @@ const VALID: [(&str, &str); 22] = [
     ("database.timeout", "a duration from 1ms to 5m"),
     ("log.format", "text or json"),
     ("log.level", "error, warn, info, debug or trace"),
+    ("server.deadline.default", "a duration above 0s and at most `server.deadline.max`"),
+    ("server.deadline.max", "a duration above 0s and at most 366 days"),
+    ("inventory.url", "a URL such as http://127.0.0.1:9000, without user or query"),
+    ("inventory.timeout", "a duration from 1ms to 5m"),
+    ("inventory.patience", "a duration from 1ms to 1m"),
+    ("inventory.provider.outage", "true or false"),
+    ("inventory.provider.hang", "true or false"),
+    ("payment.provider.hang", "true or false"),
     ("payment.url", "a URL such as http://127.0.0.1:9000, without user or query"),
     ("payment.timeout", "a duration from 1ms to 5m"),
     ("payment.patience", "a duration from 1ms to 1m"),
@@ -71,7 +82,12 @@ impl InvalidConfig {
 
     /// What the breaker itself finds wrong with the settings in `section`.
     pub(crate) fn of_breaker(section: &str, error: &ConfigError) -> Self {
-        Self::new(format!("{section}.breaker.{}", error.field()), error.value(), error.valid())
+        Self::of_part(&format!("{section}.breaker"), error)
+    }
+
+    /// What a pattern finds wrong with the settings in `part`.
+    pub(crate) fn of_part(part: &str, error: &ConfigError) -> Self {
+        Self::new(format!("{part}.{}", error.field()), error.value(), error.valid())
     }
 
     fn of(key: &'static str, value: impl fmt::Display) -> Self {
@@ -106,7 +122,7 @@ impl Settings {
         if !CONNECTIONS.contains(&database.max_connections) {
             return Err(InvalidConfig::of("database.max_connections", database.max_connections));
         }
-        let payment = &self.payment;
+        let (inventory, payment) = (&self.inventory, &self.payment);
         let redrive = &payment.redrive;
         let longest = redrive.interval..=*REDRIVE.end();
         for (key, value, range) in [
@@ -115,6 +131,8 @@ impl Settings {
             ("database.lock_timeout", database.lock_timeout, &DATABASE_WAIT),
             ("database.statement_timeout", database.statement_timeout, &DATABASE_WAIT),
             ("database.timeout", database.timeout, &CALL_TIMEOUT),
+            ("inventory.timeout", inventory.timeout, &CALL_TIMEOUT),
+            ("inventory.patience", inventory.patience, &PATIENCE),
             ("payment.timeout", payment.timeout, &CALL_TIMEOUT),
             ("payment.patience", payment.patience, &PATIENCE),
             ("payment.redrive.interval", redrive.interval, &REDRIVE),
@@ -126,9 +144,16 @@ impl Settings {
                 return Err(InvalidConfig::of(key, humantime::format_duration(value)));
             }
         }
-        check_url(payment.url.as_deref())?;
-        check_provider(&payment.provider)?;
+        Deadlines::new(self.server.deadline.clone(), &Clock::system())
+            .map_err(|error| InvalidConfig::of_part("server.deadline", &error))?;
+        check_url("inventory.url", inventory.url.as_deref())?;
+        check_url("payment.url", payment.url.as_deref())?;
+        check_provider("inventory", &inventory.provider)?;
+        check_provider("payment", &payment.provider)?;
+        check_retry("inventory", &inventory.retry)?;
+        check_retry("payment", &payment.retry)?;
         check_breaker("database", &database.breaker)?;
+        check_breaker("inventory", &inventory.breaker)?;
         check_breaker("payment", &payment.breaker)
     }
 }
@@ -137,14 +162,20 @@ fn check_breaker(section: &'static str, config: &BreakerConfig) -> Result<(), In
     named(config.clone(), section).map(drop).map_err(|error| InvalidConfig::of_breaker(section, &error))
 }
 
+fn check_retry(section: &'static str, config: &RetryConfig) -> Result<(), InvalidConfig> {
+    provider::named(config.clone(), section)
+        .map(drop)
+        .map_err(|error| InvalidConfig::of_part(&format!("{section}.retry"), &error))
+}
+
 /// Whether `url`, which was given as `name`, says which database.
 pub(super) fn check_database_url(name: &str, url: &DatabaseUrl) -> Result<(), InvalidConfig> {
     url.options().map(drop).map_err(|valid| InvalidConfig::new(name, url.to_string(), valid))
 }
 
-fn check_url(url: Option<&str>) -> Result<(), InvalidConfig> {
+fn check_url(key: &'static str, url: Option<&str>) -> Result<(), InvalidConfig> {
     match url {
-        Some(url) if !is_base(url) || Client::new(url).is_err() => Err(InvalidConfig::of("payment.url", url)),
+        Some(url) if !is_base(url) || Client::new(url, "").is_err() => Err(InvalidConfig::of(key, url)),
         _ => Ok(()),
     }
 }
@@ -163,8 +194,8 @@ fn is_base(url: &str) -> bool {
         && understood == authority.as_str()
 }
 
-fn check_provider(behaviour: &Behaviour) -> Result<(), InvalidConfig> {
+fn check_provider(section: &str, behaviour: &Behaviour) -> Result<(), InvalidConfig> {
     behaviour.fault().map_or(Ok(()), |(field, value, valid)| {
-        Err(InvalidConfig::new(format!("payment.provider.{field}"), value, valid))
+        Err(InvalidConfig::new(format!("{section}.provider.{field}"), value, valid))
     })
 }

@@ -12,6 +12,7 @@ use seawall_core::time::Clock;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
+use super::deadline::{self, Deadlines};
 use super::leftover::lend;
 use super::problem::Problem;
 use super::request_id::{self, RequestIds};
@@ -36,9 +37,10 @@ impl Edge {
     }
 }
 
-/// Puts `router` behind `edge`, and gives problem documents to what it leaves unanswered.
-pub(crate) fn protect(router: Router, edge: Arc<Edge>) -> Router {
+/// Puts `router` behind `edge`, keeps it to its callers' `deadlines`, and gives problem documents to what it leaves unanswered.
+pub(crate) fn protect(router: Router, deadlines: Arc<Deadlines>, edge: Arc<Edge>) -> Router {
     router
+        .layer(from_fn_with_state(deadlines, deadline::keep))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(CatchPanicLayer::custom(panicked))
@@ -90,6 +92,7 @@ mod tests {
     use axum::body::Body;
     use axum::http::header;
     use axum::routing::get;
+    use seawall_retry::http::IncomingConfig;
     use tower::ServiceExt;
 
     use super::*;
@@ -101,7 +104,8 @@ mod tests {
         let edge = Arc::new(Edge::new(Clock::system(), metrics.http.clone()));
         let broken = Router::new().route("/broken", get(|| async { panic!("on purpose") as StatusCode }));
         let request = Request::get("/broken").body(Body::empty()).expect("a good request");
-        let Ok(response) = protect(broken, edge).oneshot(request).await;
+        let deadlines = Deadlines::new(IncomingConfig::default(), &Clock::system()).expect("a good default");
+        let Ok(response) = protect(broken, Arc::new(deadlines), edge).oneshot(request).await;
 
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");

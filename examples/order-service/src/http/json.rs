@@ -20,6 +20,13 @@ pub(crate) struct Patience {
     pub(crate) body: Duration,
 }
 
+impl Patience {
+    /// What a provider of the service's own has: its only caller is near by.
+    pub(crate) fn of_provider(clock: Clock) -> Self {
+        Self { clock, body: Duration::from_secs(10) }
+    }
+}
+
 /// A JSON object, read from a request's body.
 #[derive(Debug)]
 pub(crate) struct Json<T>(pub(crate) T);

@@ -1,6 +1,7 @@
 //! What is common to all routes.
 
 mod body;
+mod deadline;
 mod edge;
 mod json;
 mod leftover;
@@ -12,6 +13,7 @@ mod request_id;
 mod security_headers;
 mod server;
 
+pub(crate) use deadline::Deadlines;
 pub(crate) use edge::{Edge, protect};
 pub(crate) use json::{Json, Patience};
 pub(crate) use object::Object;

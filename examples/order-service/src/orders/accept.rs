@@ -1,39 +1,68 @@
-//! How an order is accepted: stored first, paid then.
+//! How an order is accepted: stored first, then what it needs is set aside, then it is paid.
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use seawall_core::Deadline;
 
 use super::draft::Draft;
-use super::model::{Order, Payment};
+use super::model::{Item, Order, Payment};
 use super::store::Insertion;
 use super::validate::validate;
 use crate::app::App;
 use crate::clock::WallTime;
 use crate::http::{Problem, Violation};
+use crate::inventory::{Reservation, Reserved};
 use crate::payment::Charge;
 
-/// How much longer than a payment the redrive leaves an order to the request that placed it.
+/// How much longer than its caller may have to wait the redrive leaves an order to the request that placed it.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Accepts the order that `draft` asks for.
+/// Accepts the order that `draft` asks for, for a caller who waits until `deadline`.
 ///
-/// Once it is stored nothing can lose it: a payment that fails, a caller that hangs up and a process that dies all leave
-/// a pending order, which the redrive finds. So the order is accepted whatever the payment says.
-pub(super) async fn accept(app: &App, draft: Draft) -> Result<Order, Problem> {
+/// Once it is stored nothing can lose it: a provider that fails, a caller that hangs up and a process that dies all leave a
+/// pending order, which the redrive finds. So the order is accepted whatever becomes of its payment. It is refused only if the
+/// inventory says that something is out of stock; nothing was set aside then, and nothing paid.
+pub(super) async fn accept(app: &App, draft: Draft, deadline: Option<Deadline>) -> Result<Order, Problem> {
     let mut order = validate(draft, WallTime::now()).map_err(Problem::invalid_body)?;
-    let head_start = app.payments.patience() + MARGIN;
+    let head_start = app.inventory.calls().patience() + app.payments.calls().patience() + MARGIN;
     match app.orders.write(|orders| orders.insert(&order, head_start)).await? {
         Insertion::Stored => app.metrics.orders.note_accepted(),
         Insertion::Duplicate => return Err(duplicate(&order.id)),
     }
-    pay(app, &mut order).await;
+    if reserve(app, &order, deadline).await? {
+        pay(app, &mut order, deadline).await;
+    }
     Ok(order)
 }
 
-async fn pay(app: &App, order: &mut Order) {
+/// Whether what the order needs is set aside for it; an error if it cannot be, and the order was taken back.
+async fn reserve(app: &App, order: &Order, deadline: Option<Deadline>) -> Result<bool, Problem> {
+    let reservation = Reservation::of(&order.id, &order.items);
+    let missing = match app.inventory.reserve_for_caller(&reservation, deadline).await {
+        Ok(Reserved { missing }) if missing.is_empty() => return Ok(true),
+        Ok(Reserved { missing }) => missing,
+        Err(error) => {
+            tracing::debug!(order.id, %error, "order accepted before anything is set aside for it");
+            return Ok(false);
+        }
+    };
+    match app.orders.write(|orders| orders.withdraw(&order.id)).await {
+        Ok(_) => {
+            app.metrics.orders.note_withdrawn();
+            Err(out_of_stock(order, &missing))
+        }
+        // It is stored, so it stands, and waits until there is what it needs.
+        Err(error) => {
+            tracing::warn!(order.id, %error, "an order that cannot be served now cannot be taken back");
+            Ok(false)
+        }
+    }
+}
+
+async fn pay(app: &App, order: &mut Order, deadline: Option<Deadline>) {
     let charge = Charge { order_id: order.id.clone(), amount: order.total };
-    let receipt = match app.payments.collect_for_caller(&charge).await {
+    let receipt = match app.payments.collect_for_caller(&charge, deadline).await {
         Ok(receipt) => receipt,
         Err(unpaid) => {
             tracing::debug!(order.id, %unpaid, "order accepted with its payment pending");
@@ -63,4 +92,13 @@ fn duplicate(id: &str) -> Problem {
         format!("there is an order {id} already; nothing was stored"),
     )
     .violations(vec![violation])
+}
+
+fn out_of_stock(order: &Order, missing: &[String]) -> Problem {
+    let is_missing = |item: &Item| missing.contains(&item.product_id);
+    let faults = order.items.iter().enumerate().filter(|(_, item)| is_missing(item)).map(|(index, item)| {
+        Violation::new(format!("items[{index}].product_id"), "is out of stock").value(&item.product_id)
+    });
+    let detail = "there is less in stock than was ordered; nothing was stored";
+    Problem::new(StatusCode::CONFLICT, "out-of-stock", "Out of stock", detail).violations(faults.collect())
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json as JsonBody;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderName, StatusCode, header};
+use axum::{Extension, Json as JsonBody};
+use seawall_core::Deadline;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,8 +24,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Place an order.
 ///
-/// The order is stored before it is paid. When the payment provider is slow or down the order is accepted all the same,
-/// its payment pending, and is paid as soon as the provider works again.
+/// The order is stored first, then what it needs is set aside, then it is paid. When a provider is slow or down the order is
+/// accepted all the same, its payment pending, and is paid as soon as the provider works again. The header
+/// `x-request-timeout-ms` says how long the caller waits.
 #[utoipa::path(
     post,
     path = "/orders",
@@ -41,18 +43,20 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
             headers(("Location" = String, description = "Where the order is"))),
         (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body took too long", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The id is taken", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The id is taken, or something is out of stock", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "More than 1 MiB", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Fields at fault", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Cannot be stored now", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "The deadline passed", body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn place(
     State(app): State<Arc<App>>,
+    deadline: Option<Extension<Deadline>>,
     Json(draft): Json<Draft>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], JsonBody<Order>), Problem> {
-    let order = accept(&app, draft).await?;
+    let order = accept(&app, draft, deadline.map(|Extension(deadline)| deadline)).await?;
     let location = [(header::LOCATION, format!("/orders/{}", order.id))];
     Ok((StatusCode::CREATED, location, JsonBody(order)))
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::amount::Amount;
-use super::model::{Order, Payment};
+use super::model::{Item, Order, Payment};
 use super::page::Cursor;
 use crate::clock::WallTime;
 use crate::database::{Database, Row, Statement, undecodable};
@@ -30,6 +30,7 @@ pub(crate) enum Insertion {
 #[derive(Clone, Debug)]
 pub(crate) struct Due {
     pub(crate) id: String,
+    pub(crate) items: Vec<Item>,
     pub(crate) total: Amount,
     pub(crate) attempts: u32,
 }
@@ -78,6 +79,12 @@ impl OrderStore {
         Ok(self.database.change(statement).await? == 1)
     }
 
+    /// Takes an order back that nothing was done for. Whether it was there.
+    pub(crate) async fn withdraw(&self, id: &str) -> Result<bool, sqlx::Error> {
+        let statement = Statement::new("DELETE FROM orders WHERE id = $1 AND payment = $2");
+        Ok(self.database.change(statement.bind(id).bind(Payment::Pending.as_str())).await? == 1)
+    }
+
     /// Notes that a payment failed once more, and when it is tried again.
     pub(crate) async fn postpone(&self, id: &str, retry_at: WallTime) -> Result<(), sqlx::Error> {
         let statement =
@@ -97,7 +104,7 @@ impl OrderStore {
     /// At most `limit` pending orders whose time has come, the longest overdue first.
     pub(crate) async fn due(&self, now: WallTime, limit: u32) -> Result<Vec<Due>, sqlx::Error> {
         let statement = Statement::new(
-            "SELECT id, total, attempts FROM orders
+            "SELECT id, items, total, attempts FROM orders
              WHERE payment = $1 AND retry_at <= $2 ORDER BY retry_at LIMIT $3",
         )
         .bind(Payment::Pending.as_str())
@@ -106,6 +113,7 @@ impl OrderStore {
         let due = |row: &Row<'_>| {
             Ok(Due {
                 id: row.text("id")?,
+                items: items(row)?,
                 total: amount(row, "total")?,
                 attempts: u32::try_from(row.integer("attempts")?).unwrap_or(u32::MAX),
             })
@@ -150,13 +158,17 @@ fn order(row: &Row<'_>) -> Result<Order, sqlx::Error> {
     Ok(Order {
         id: row.text("id")?,
         customer_id: row.text("customer_id")?,
-        items: serde_json::from_str(&row.text("items")?).map_err(|error| undecodable("items", error))?,
+        items: items(row)?,
         total: amount(row, "total")?,
         priority: u8::try_from(row.integer("priority")?).map_err(|error| undecodable("priority", error))?,
         payment: row.text("payment")?.parse().map_err(|error: String| undecodable("payment", error))?,
         created_at: WallTime::from_millis(row.integer("created_at")?),
         paid_at: row.optional_integer("paid_at")?.map(WallTime::from_millis),
     })
+}
+
+fn items(row: &Row<'_>) -> Result<Vec<Item>, sqlx::Error> {
+    serde_json::from_str(&row.text("items")?).map_err(|error| undecodable("items", error))
 }
 
 /// The money in `column`.
@@ -173,7 +185,6 @@ mod tests {
     use crate::config;
     use crate::database::DataFolder;
     use crate::metrics::Metrics;
-    use crate::orders::model::Item;
 
     fn order(id: &str, name_length: usize) -> Order {
         let item = Item {

@@ -1,82 +1,73 @@
-//! The provider's API.
+//! The payment provider of the service's own, where it is well.
 
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{FromRef, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use seawall_core::time::Clock;
 
-use super::Desk;
-use super::behaviour::Behaviour;
-use super::ledger::{Booking, Figures};
-use crate::http::{Json, Patience, Problem, Violation};
+use super::ledger::{Booking, Charges, Ledger};
+use super::{Charge, Provider};
+use crate::http::{Json, Patience, Problem};
 use crate::orders::Amount;
-use crate::payment::Charge;
+use crate::provider::{Behaviour, Trade};
 
-pub(super) fn router(desk: Arc<Desk>) -> Router {
-    Router::new()
-        .route("/charges", post(charge))
-        .route("/charges/{order_id}", get(charged))
-        .route("/behaviour", get(behaviour).put(behave))
-        .route("/figures", get(figures))
-        .with_state(desk)
-}
+impl Provider {
+    /// Starts a payment provider on a free port of the loopback interface.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start(behaviour: Behaviour) -> io::Result<Self> {
+        Self::of(Ledger::default(), behaviour).await
+    }
 
-impl FromRef<Arc<Desk>> for Patience {
-    fn from_ref(desk: &Arc<Desk>) -> Self {
-        Self { clock: desk.clock.clone(), body: Duration::from_secs(10) }
+    /// The hundredths collected for an order, if any were.
+    pub fn collected(&self, order_id: &str) -> Option<i64> {
+        self.trade().amount(order_id).map(Amount::hundredths)
     }
 }
 
-async fn charge(State(desk): State<Arc<Desk>>, Json(charge): Json<Charge>) -> Response {
-    desk.ledger.note_request();
-    let answer = if desk.mood.fails() {
-        Problem::unavailable("payments are down").into_response()
-    } else {
-        match desk.ledger.book(charge) {
-            Booking::New(receipt) => (StatusCode::CREATED, axum::Json(receipt)).into_response(),
-            Booking::Replay(receipt) => axum::Json(receipt).into_response(),
-            Booking::Conflict(amount) => {
-                let detail = format!("the order was charged {amount}");
-                Problem::new(StatusCode::CONFLICT, "charged-before", "Charged before", detail).into_response()
-            }
-        }
-    };
-    desk.clock.sleep(desk.mood.get().latency).await;
-    answer
+impl Trade for Ledger {
+    type Done = Charges;
+
+    fn work(self: Arc<Self>) -> Router {
+        Router::new().route("/charges", post(charge)).with_state(self)
+    }
+
+    fn books(self: Arc<Self>) -> Router {
+        Router::new().route("/charges/{order_id}", get(charged)).with_state(self)
+    }
+
+    fn done(&self) -> Charges {
+        self.charges()
+    }
 }
 
-async fn charged(State(desk): State<Arc<Desk>>, Path(order_id): Path<String>) -> Result<axum::Json<Amount>, Problem> {
-    let amount = desk.ledger.amount(&order_id).ok_or_else(|| Problem::not_found("the order was never charged"))?;
+impl FromRef<Arc<Ledger>> for Patience {
+    fn from_ref(_ledger: &Arc<Ledger>) -> Self {
+        Self::of_provider(Clock::system())
+    }
+}
+
+async fn charge(State(ledger): State<Arc<Ledger>>, Json(charge): Json<Charge>) -> Response {
+    match ledger.book(charge) {
+        Booking::New(receipt) => (StatusCode::CREATED, axum::Json(receipt)).into_response(),
+        Booking::Replay(receipt) => axum::Json(receipt).into_response(),
+        Booking::Conflict(amount) => {
+            let detail = format!("the order was charged {amount}");
+            Problem::new(StatusCode::CONFLICT, "charged-before", "Charged before", detail).into_response()
+        }
+    }
+}
+
+async fn charged(
+    State(ledger): State<Arc<Ledger>>,
+    Path(order_id): Path<String>,
+) -> Result<axum::Json<Amount>, Problem> {
+    let amount = ledger.amount(&order_id).ok_or_else(|| Problem::not_found("the order was never charged"))?;
     Ok(axum::Json(amount))
-}
-
-async fn behaviour(State(desk): State<Arc<Desk>>) -> axum::Json<Behaviour> {
-    axum::Json(desk.mood.get())
-}
-
-async fn behave(
-    State(desk): State<Arc<Desk>>,
-    Json(behaviour): Json<Behaviour>,
-) -> Result<axum::Json<Behaviour>, Problem> {
-    check(&behaviour)?;
-    desk.mood.set(behaviour);
-    Ok(axum::Json(behaviour))
-}
-
-async fn figures(State(desk): State<Arc<Desk>>) -> axum::Json<Figures> {
-    axum::Json(desk.ledger.figures())
-}
-
-/// Whether a provider can behave like that.
-pub(crate) fn check(behaviour: &Behaviour) -> Result<(), Problem> {
-    match behaviour.fault() {
-        None => Ok(()),
-        Some((field, value, valid)) => {
-            Err(Problem::invalid_body(vec![Violation::new(field, format!("must be {valid}")).value(&value)]))
-        }
-    }
 }

@@ -11,12 +11,10 @@ use utoipa::ToSchema;
 use crate::orders::Amount;
 use crate::payment::{Charge, Receipt};
 
-/// What a provider has seen and done.
+/// What the payment provider has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[non_exhaustive]
-pub struct Figures {
-    /// Requests for a charge, failed ones included.
-    pub requests: u64,
+pub struct Charges {
     /// Charges made: one for each order.
     pub charges: u64,
     /// Requests for a charge that was made before, answered with the first one's receipt.
@@ -25,8 +23,7 @@ pub struct Figures {
 
 /// The provider's book.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
-    requests: AtomicU64,
+pub struct Ledger {
     replays: AtomicU64,
     charges: Mutex<HashMap<String, (Amount, Receipt)>>,
 }
@@ -41,11 +38,6 @@ pub(super) enum Booking {
 }
 
 impl Ledger {
-    /// One more request came in.
-    pub(super) fn note_request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Collects `charge`, unless that was done before.
     pub(super) fn book(&self, charge: Charge) -> Booking {
         let mut charges = self.charges.lock();
@@ -68,12 +60,8 @@ impl Ledger {
         self.charges.lock().get(order_id).map(|&(amount, _)| amount)
     }
 
-    pub(super) fn figures(&self) -> Figures {
-        Figures {
-            requests: self.requests.load(Ordering::Relaxed),
-            charges: self.charges.lock().len() as u64,
-            replays: self.replays.load(Ordering::Relaxed),
-        }
+    pub(super) fn charges(&self) -> Charges {
+        Charges { charges: self.charges.lock().len() as u64, replays: self.replays.load(Ordering::Relaxed) }
     }
 }
 
@@ -93,6 +81,6 @@ mod tests {
         assert_eq!(ledger.book(charge("a", 450)), Booking::Replay(receipt));
         assert!(matches!(ledger.book(charge("a", 451)), Booking::Conflict(_)));
         assert!(matches!(ledger.book(charge("b", 1)), Booking::New(_)));
-        assert_eq!(ledger.figures(), Figures { requests: 0, charges: 2, replays: 1 });
+        assert_eq!(ledger.charges(), Charges { charges: 2, replays: 1 });
     }
 }

@@ -1,13 +1,14 @@
-//! How orders are paid: the provider over HTTP, what protects the service from it, and the collection of what is still
-//! owed.
+//! How orders are paid: the provider as it is called, one of the service's own, and the collection of what is still owed.
 
-mod client;
-mod protected;
-mod provider;
+mod desk;
+mod ledger;
+mod payments;
 mod redrive;
 
-pub(crate) use client::{Charge, Client, Receipt};
-pub(crate) use protected::Payments;
-pub(crate) use provider::check_behaviour;
-pub use provider::{Behaviour, Figures, Provider};
+pub use crate::provider::Behaviour;
+pub use ledger::{Charges, Ledger};
+pub(crate) use payments::{Charge, Payments, Receipt};
 pub(crate) use redrive::Redrive;
+
+/// A payment provider to depend on.
+pub type Provider = crate::provider::Provider<Ledger>;

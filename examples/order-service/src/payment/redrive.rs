@@ -1,5 +1,6 @@
 //! Collects what is still owed, so that an accepted order is paid in the end, whatever happened in between.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use futures_util::stream;
 use seawall_core::time::Clock;
 use seawall_core::{Backoff, Rejection};
 
-use super::client::Charge;
-use super::protected::Payments;
+use super::{Charge, Payments, Receipt};
 use crate::breakers::{Guarded, NoData, Unanswered};
 use crate::clock::{WallTime, timeout};
+use crate::inventory::{Inventory, Reservation};
 use crate::metrics::OrderFigures;
-use crate::orders::{Due, OrderStore};
+use crate::orders::{Due, Item, OrderStore};
+use crate::provider::{CallError, Unanswerable};
 use crate::shutdown::Drain;
 
 /// How many orders one round takes from the database.
@@ -25,6 +27,15 @@ const CONCURRENCY: usize = 4;
 /// How soon a refused round is repeated when the breaker knows no time at which to come back.
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
+/// Why an order is still pending.
+#[derive(Debug)]
+enum Unserved {
+    /// There is less than it needs of these products.
+    OutOfStock(Vec<String>),
+    /// A provider failed.
+    Failed(CallError),
+}
+
 /// The background task that tries pending payments again.
 ///
 /// It finds them in the database, so it also knows those of an earlier process. An order whose payment failed waits
@@ -33,6 +44,7 @@ const PROBE_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Redrive {
     pub(crate) orders: Guarded<OrderStore>,
+    pub(crate) inventory: Inventory,
     pub(crate) payments: Payments,
     pub(crate) clock: Clock,
     pub(crate) drain: Drain,
@@ -86,9 +98,9 @@ impl Redrive {
             halt.get_or_init(|| self.pause_of(&rejection));
             return;
         }
-        let Due { id, total, attempts } = order;
+        let Due { id, items, total, attempts } = order;
         let charge = Charge { order_id: id, amount: total };
-        let noted = match self.payments.collect(&charge).await {
+        let noted = match self.serve(&charge, &items).await {
             Ok(receipt) => {
                 let (id, receipt) = (&charge.order_id, &receipt.charge_id);
                 let noted = self.orders.write(|orders| orders.mark_paid(id, receipt, WallTime::now())).await;
@@ -103,8 +115,8 @@ impl Redrive {
                 halt.get_or_init(|| self.pause_of(&rejection));
                 Ok(())
             }
-            Err(unpaid) => {
-                tracing::debug!(order.id = charge.order_id, attempts, %unpaid, "payment still pending");
+            Err(error) => {
+                tracing::debug!(order.id = charge.order_id, attempts, %error, "payment still pending");
                 let retry_at = WallTime::now().after(self.backoff.delay(attempts, fastrand::u64(..)));
                 self.orders.write(|orders| orders.postpone(&charge.order_id, retry_at)).await
             }
@@ -113,6 +125,16 @@ impl Redrive {
             tracing::warn!(order.id = charge.order_id, %error, "a payment's state cannot be written");
             halt.get_or_init(|| self.pause_after(&error));
         }
+    }
+
+    /// Sets aside what the order needs, which is done once however often it is asked for, and has it paid then.
+    async fn serve(&self, charge: &Charge, items: &[Item]) -> Result<Receipt, Unanswered<Unserved>> {
+        let reservation = Reservation::of(&charge.order_id, items);
+        let reserved = self.inventory.reserve(&reservation).await.map_err(because)?;
+        if !reserved.missing.is_empty() {
+            return Err(Unanswered::Failed(Unserved::OutOfStock(reserved.missing)));
+        }
+        self.payments.collect(charge).await.map_err(because)
     }
 
     fn pause_after(&self, error: &NoData) -> Duration {
@@ -130,5 +152,22 @@ impl Redrive {
             _ => rejection.retry_after().unwrap_or(self.backoff.max()),
         };
         pause.clamp(PROBE_PAUSE.min(self.interval), self.backoff.max())
+    }
+}
+
+fn because(error: Unanswerable) -> Unanswered<Unserved> {
+    match error {
+        Unanswered::Refused(rejection) => Unanswered::Refused(rejection),
+        Unanswered::TimedOut(late) => Unanswered::TimedOut(late),
+        Unanswered::Failed(error) => Unanswered::Failed(Unserved::Failed(error)),
+    }
+}
+
+impl fmt::Display for Unserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfStock(products) => write!(f, "out of stock: {}", products.join(", ")),
+            Self::Failed(error) => error.fmt(f),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! How well the provider works, as it is told to.
+//! How well a provider works, as it is told to.
 
 use std::time::Duration;
 
@@ -6,20 +6,22 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How a payment provider behaves.
+/// How a provider behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
     /// The share of requests that fail with 503, from 0 to 1.
     #[schema(minimum = 0, maximum = 1, example = 0.2)]
     pub failure_rate: f64,
-    /// How long each answer takes, such as `250ms`; at most a minute. A charge is made before its answer waits, so a
+    /// How long each answer takes, such as `250ms`; at most a minute. The work is done before its answer waits, so a
     /// caller that gives up has paid all the same.
     #[serde(with = "humantime_serde")]
     #[schema(value_type = String, default = "0s", example = "20ms")]
     pub latency: Duration,
     /// Whether every request fails with 503.
     pub outage: bool,
+    /// Whether no request is ever answered, and nothing is done for any.
+    pub hang: bool,
 }
 
 impl Behaviour {
@@ -29,6 +31,11 @@ impl Behaviour {
     /// A provider that always fails.
     pub fn outage() -> Self {
         Self { outage: true, ..Self::default() }
+    }
+
+    /// A provider that takes every request and answers none.
+    pub fn hanging() -> Self {
+        Self { hang: true, ..Self::default() }
     }
 
     /// A provider whose answers take so long.

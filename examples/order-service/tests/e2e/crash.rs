@@ -97,6 +97,6 @@ async fn accepted_orders_survive_kill_9_and_are_paid_once(engine: Engine) {
         assert_eq!(provider.collected(id), Some(ORDER_TOTAL), "{id}");
     }
     // Charges without an answer are those of orders whose caller was cut off: at most one for each caller and kill.
-    let charges = provider.figures().charges;
+    let charges = provider.figures().done.charges;
     assert!(charges <= (accepted.len() + kills() * CALLERS) as u64, "{charges} charges for {}", accepted.len());
 }

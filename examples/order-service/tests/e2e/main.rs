@@ -12,5 +12,6 @@ mod orders;
 mod outage;
 mod postgres;
 mod postgres_outage;
+mod providers;
 mod random_input;
 mod telling;

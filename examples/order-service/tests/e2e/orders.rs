@@ -66,7 +66,7 @@ async fn an_id_is_taken_once(engine: Engine) {
         assert_eq!(answer.problem()["errors"][0]["field"], "id");
     }
     assert_eq!(shop.count_orders().await, 1);
-    assert_eq!(shop.provider().figures().charges, 1);
+    assert_eq!(shop.provider().figures().done.charges, 1);
     shop.close().await;
 }
 

@@ -93,7 +93,7 @@ async fn after_an_outage_everything_is_paid_once_without_anybody_asking(engine: 
     eventually("the breaker closed", async || (shop.breaker().await["state"] == "closed").then_some(())).await;
 
     assert_eq!(shop.count_orders().await, 30);
-    assert_eq!(shop.provider().figures().charges, 30);
+    assert_eq!(shop.provider().figures().done.charges, 30);
     for index in 0..30 {
         assert_eq!(shop.provider().collected(&format!("order-{index}")), Some(ORDER_TOTAL));
     }
@@ -118,13 +118,13 @@ async fn a_slow_provider_is_not_waited_for_and_charges_once(engine: Engine) {
     // The charge is made, its answer never comes: the worst of both.
     shop.provider().behave(Behaviour::slow(Duration::from_mins(1)));
     place_unpaid(&shop, 3).await;
-    assert_eq!(shop.provider().figures().charges, 3);
+    assert_eq!(shop.provider().figures().done.charges, 3);
 
     shop.provider().behave(Behaviour::default());
     shop.all_paid().await;
     let figures = shop.provider().figures();
-    assert_eq!(figures.charges, 3, "{figures:?}");
-    assert!(figures.replays >= 3, "{figures:?}");
+    assert_eq!(figures.done.charges, 3, "{figures:?}");
+    assert!(figures.done.replays >= 3, "{figures:?}");
     assert!(scrape(&shop).await.count(r#"payment_attempts_total{outcome="timed_out"}"#) >= 3);
     shop.close().await;
 }
@@ -141,7 +141,7 @@ async fn a_provider_slower_than_callers_wait_is_paid_all_the_same(engine: Engine
     // The provider gets no quicker, but the redrive has the time that it takes.
     shop.all_paid().await;
     assert_eq!(shop.provider().behaviour().latency, Duration::from_millis(500));
-    assert_eq!(shop.provider().figures().charges, 3);
+    assert_eq!(shop.provider().figures().done.charges, 3);
     assert_eq!(scrape(&shop).await.count(r#"payment_attempts_total{outcome="timed_out"}"#), 3);
     shop.close().await;
 }
@@ -161,7 +161,7 @@ async fn half_of_all_payments_failing_loses_nothing(engine: Engine) {
     }
     shop.provider().behave(Behaviour::default());
     shop.all_paid().await;
-    assert_eq!((shop.count_orders().await, shop.provider().figures().charges), (60, 60));
+    assert_eq!((shop.count_orders().await, shop.provider().figures().done.charges), (60, 60));
     shop.close().await;
 }
 
@@ -181,9 +181,9 @@ async fn a_lever_moves_the_provider(engine: Engine) {
         shop.admin.put("/payment-provider", &serde_json::json!({"failure_rate": 0.25, "latency": "5ms"})).await;
     assert_eq!(
         answer.json()["behaviour"],
-        serde_json::json!({"failure_rate": 0.25, "latency": "5ms", "outage": false})
+        serde_json::json!({"failure_rate": 0.25, "latency": "5ms", "outage": false, "hang": false})
     );
-    let told = Behaviour { failure_rate: 0.25, latency: Duration::from_millis(5), outage: false };
+    let told = Behaviour { failure_rate: 0.25, latency: Duration::from_millis(5), ..Behaviour::default() };
     assert_eq!(shop.provider().behaviour(), told);
 
     for (body, field) in [

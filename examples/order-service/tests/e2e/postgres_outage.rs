@@ -159,7 +159,7 @@ async fn nothing_is_lost_or_doubled(shop: &Shop, accepted: &BTreeSet<String>) {
     assert!(lost.is_empty(), "lost: {lost:?}");
     // Those besides are what a caller who went away did not wait to hear of.
     assert!(stored.len() <= accepted.len() + CALLERS);
-    assert_eq!(shop.provider().figures().charges, stored.len() as u64);
+    assert_eq!(shop.provider().figures().done.charges, stored.len() as u64);
     assert!(stored.iter().all(|id| shop.provider().collected(id) == Some(ORDER_TOTAL)));
 }
 

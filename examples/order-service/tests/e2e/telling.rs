@@ -66,12 +66,14 @@ async fn the_document_lists_every_route(engine: Engine) {
     let expected = [
         "GET /admin/circuit-breakers/{name}/config",
         "GET /health",
+        "GET /inventory-provider",
         "GET /livez",
         "GET /openapi.json",
         "GET /payment-provider",
         "GET /readyz",
         "PUT /admin/circuit-breakers/{name}",
         "PUT /admin/circuit-breakers/{name}/config",
+        "PUT /inventory-provider",
         "PUT /payment-provider",
     ];
     assert_eq!(admin, expected.map(str::to_owned).into());

@@ -81,12 +81,15 @@ fn has_no_route(answer: &Answer) -> bool {
     answer.status == StatusCode::NOT_FOUND && answer.text().contains("there is no route")
 }
 
+/// Where the providers' behaviour is.
+const PROVIDERS: [&str; 2] = ["/payment-provider", "/inventory-provider"];
+
 /// What can be changed from outside, but the orders.
 async fn settings(shop: &Shop) -> Vec<Value> {
-    let behaviour = shop.admin.get("/payment-provider").await.json()["behaviour"].clone();
+    let behaviours = join_all(PROVIDERS.map(async |path| shop.admin.get(path).await.json()["behaviour"].clone())).await;
     let paths = names(shop).await.into_iter().map(|name| format!("/admin/circuit-breakers/{name}/config"));
     let configs = join_all(paths.map(async |path| shop.admin.get(&path).await.json())).await;
-    configs.into_iter().chain([behaviour]).collect()
+    configs.into_iter().chain(behaviours).collect()
 }
 
 async fn names(shop: &Shop) -> Vec<String> {
@@ -105,7 +108,9 @@ async fn restore(shop: &Shop, settings: &[Value], id: &str) {
         taken(format!("/admin/circuit-breakers/{name}/config"), config).await;
         taken(format!("/admin/circuit-breakers/{name}"), &json!({"state": "closed"})).await;
     }
-    taken("/payment-provider".to_owned(), settings.last().expect("the provider's")).await;
+    for (path, behaviour) in PROVIDERS.into_iter().zip(&settings[settings.len() - PROVIDERS.len()..]) {
+        taken(path.to_owned(), behaviour).await;
+    }
     for path in ["/health", "/readyz", "/livez"] {
         let answer = shop.public.get(path).await;
         assert_eq!((answer.status, &answer.json()["status"]), (StatusCode::OK, &json!("pass")), "{path}");
@@ -117,7 +122,11 @@ async fn restore(shop: &Shop, settings: &[Value], id: &str) {
 
 /// A shop whose redrive takes over soon what a request left unpaid.
 async fn quick_shop(engine: Engine) -> Shop {
-    Shop::open_with(engine, |settings| settings.payment.timeout = Duration::from_millis(500)).await
+    Shop::open_with(engine, |settings| {
+        settings.inventory.timeout = Duration::from_millis(500);
+        settings.payment.timeout = Duration::from_millis(500);
+    })
+    .await
 }
 
 fn no_order_makes_the_service_fail(engine: Engine) {
@@ -138,7 +147,7 @@ fn no_order_makes_the_service_fail(engine: Engine) {
         }
     });
     let stored = runtime.block_on(shop.count_orders());
-    assert_eq!(shop.provider().figures().charges, stored as u64, "what is stored is paid, and nothing else");
+    assert_eq!(shop.provider().figures().done.charges, stored as u64, "what is stored is paid, and nothing else");
     runtime.block_on(shop.close());
 }
 
@@ -204,7 +213,7 @@ fn no_requests_to_all_routes_make_the_service_fail(engine: Engine) {
 async fn settle(shop: Shop, placed: usize) {
     assert_eq!(shop.count_orders().await, placed, "an order was refused and stored, or accepted and lost");
     shop.all_paid().await;
-    assert_eq!(shop.provider().figures().charges, placed as u64, "what is stored is paid, and nothing else");
+    assert_eq!(shop.provider().figures().done.charges, placed as u64, "what is stored is paid, and nothing else");
     shop.close().await;
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use order_service::Service;
 use order_service::config::Settings;
+use order_service::inventory;
 use order_service::payment::Provider;
+use seawall_retry::Config as RetryConfig;
 use serde_json::Value;
 
 use super::{Client, Engine, Storage, eventually};
@@ -38,6 +40,11 @@ impl Shop {
         settings.payment.provider.latency = Duration::ZERO;
         // Far more than a busy machine takes, so that only tests of the timeout see it.
         settings.payment.patience = Duration::from_secs(20);
+        settings.inventory.patience = Duration::from_secs(20);
+        settings.inventory.provider.latency = Duration::ZERO;
+        // Each request is one attempt, so that tests can count; those of retries say how many.
+        settings.payment.retry = RetryConfig::default().max_attempts(1);
+        settings.inventory.retry = RetryConfig::default().max_attempts(1);
         settings.shutdown.readiness_delay = Duration::ZERO;
         change(&mut settings);
         let service = Service::start(settings).await.expect("the service starts");
@@ -47,6 +54,10 @@ impl Shop {
 
     pub(crate) fn provider(&self) -> &Provider {
         self.service.provider().expect("the provider is the service's own")
+    }
+
+    pub(crate) fn inventory(&self) -> &inventory::Provider {
+        self.service.inventory().expect("the provider is the service's own")
     }
 
     pub(crate) fn storage(&self) -> &Storage {
