@@ -1,12 +1,13 @@
 //! What budgets are for: while a dependency is down it gets at most its normal load and what the budget says, and while it fails
 //! now and then, budgets are not in the way.
 
+#[allow(dead_code, reason = "the table of the example asks for other parts of the same simulation")]
 #[path = "../examples/budget/outage.rs"]
 mod outage;
 
 use seawall_core::time::Timestamp;
 
-use outage::{ATTEMPTS, CLIENTS, FLOOR, FREE_PER_SECOND, Kind, LATENCY, LONGEST_WAIT, Log, Phase, RATIO, TTL, play};
+use outage::{ATTEMPTS, FLOOR, FREE_PER_SECOND, Kind, LATENCY, LONGEST_WAIT, Log, Phase, RATIO, TTL, play};
 
 const SEEDS: std::ops::Range<u64> = 1..4;
 
@@ -82,7 +83,7 @@ fn in_every_window_deposits_grant_no_more_than_was_paid_for() {
                 );
             }
             // It is not kept by granting nothing.
-            assert!(granted.len() > 500 / CLIENTS as usize, "seed {seed}: {}", granted.len());
+            assert!(granted.len() > 100, "seed {seed}: {}", granted.len());
         }
     });
 }

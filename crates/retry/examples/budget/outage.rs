@@ -98,6 +98,9 @@ impl Kind {
     }
 }
 
+/// When a further attempt was granted, and what the budget was like just after.
+pub(crate) type Granted = (Timestamp, Option<BudgetSnapshot>);
+
 /// What one client and the dependency saw.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Log {
@@ -105,8 +108,8 @@ pub(crate) struct Log {
     pub(crate) calls: Vec<Timestamp>,
     /// When attempts reached the dependency.
     pub(crate) attempts: Vec<Timestamp>,
-    /// When further attempts were granted, and what the budget was like just after.
-    pub(crate) granted: Vec<(Timestamp, Option<BudgetSnapshot>)>,
+    /// The further attempts that were granted.
+    pub(crate) granted: Vec<Granted>,
     /// When the calls began that ended well.
     pub(crate) good: Vec<Timestamp>,
 }
@@ -169,7 +172,7 @@ struct Client {
     /// Which attempts fail, whoever makes them.
     failures: Rc<RefCell<Random>>,
     log: RefCell<Log>,
-    granted: Arc<Mutex<Vec<(Timestamp, Option<BudgetSnapshot>)>>>,
+    granted: Arc<Mutex<Vec<Granted>>>,
 }
 
 impl Client {
@@ -177,7 +180,7 @@ impl Client {
         let budget = kind
             .budget()
             .map(|config| Budget::with_clock(config, clock.clone()).expect("the budget's values are valid"));
-        let granted = Arc::<Mutex<Vec<_>>>::default();
+        let granted = Arc::<Mutex<Vec<Granted>>>::default();
         let config = Config::default()
             .name("payment")
             .max_attempts(if kind == Kind::Never { 1 } else { ATTEMPTS })

@@ -9,6 +9,7 @@ use seawall_core::{ConfigError, Name};
 use super::event::HedgeEvent;
 use crate::budget::BudgetConfig;
 use crate::paying::{Paid, Paying};
+use crate::retry::account;
 
 /// When a call that has not been answered is made once more beside the first.
 ///
@@ -228,6 +229,10 @@ pub(crate) struct HedgeSettings {
     pub(crate) delay: HedgeDelay,
     pub(crate) max_hedges: u32,
     pub(crate) paid: Paid,
+    /// Whether the budget is certainly the one that the instance was made with.
+    pub(crate) pays_as_at_first: bool,
+    /// How the budget was configured.
+    budget: Paying,
     pub(crate) observer: Option<Arc<dyn Observer<HedgeEvent>>>,
 }
 
@@ -240,11 +245,15 @@ impl HedgeSettings {
     pub(crate) fn new(config: HedgeConfig, clock: &Clock, earlier: Option<&Self>) -> Result<Self, ConfigError> {
         count("max_hedges", config.max_hedges, MOST_HEDGES)?;
         config.delay.check()?;
+        let pays_as_at_first =
+            earlier.is_none_or(|earlier| earlier.pays_as_at_first && account::is_kept(&earlier.budget, &config.budget));
         Ok(Self {
             name: config.name.parse()?,
             delay: config.delay,
             max_hedges: config.max_hedges,
             paid: Paid::new(&config.budget, clock, earlier.map(|settings| &settings.paid))?,
+            pays_as_at_first,
+            budget: config.budget,
             observer: config.observer,
         })
     }

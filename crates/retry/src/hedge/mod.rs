@@ -24,6 +24,7 @@ pub use event::HedgeEvent;
 pub use snapshot::{HedgeSnapshot, HedgeTotal};
 
 use crate::retry::Attempt;
+use crate::retry::account::Account;
 use crate::verdict::{ErrIsRetryable, Judge};
 use config::HedgeSettings;
 use durations::Durations;
@@ -64,6 +65,8 @@ struct Inner {
     delay: AtomicU64,
     /// Whether durations matter: 0 or 1.
     observes: AtomicU64,
+    account: Account,
+    /// Read when a hedge is due, or a call is paid for from another budget than the first.
     settings: RwLock<Arc<HedgeSettings>>,
     durations: Mutex<Durations>,
     lanes: Striped<Counts>,
@@ -111,6 +114,7 @@ impl Hedge {
             delay: AtomicU64::new(NEVER),
             observes: AtomicU64::new(0),
             durations: Mutex::new(Durations::new(settings.delay.clone())),
+            account: Account::new(settings.paid.budget.clone()),
             settings: RwLock::new(Arc::new(settings)),
             lanes: Striped::new(stripe::seats()),
         };
@@ -205,6 +209,7 @@ impl Inner {
         let settings = self.settings.read().clone();
         self.observes
             .store(u64::from(!matches!(settings.delay, HedgeDelay::Never | HedgeDelay::Fixed(_))), Ordering::Release);
+        self.account.publish(settings.paid.budget.as_ref(), settings.pays_as_at_first);
         self.publish_delay(&mut self.durations.lock());
     }
 

@@ -1,6 +1,5 @@
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -8,10 +7,10 @@ use pin_project::{pin_project, pinned_drop};
 use seawall_core::Deadline;
 use seawall_core::time::{Now, Sleep, Timestamp};
 
-use super::config::HedgeSettings;
 use super::event::HedgeEvent;
 use super::{Hedge, Won};
 use crate::budget::Budget;
+use crate::retry::account::Payer;
 use crate::verdict::Judge;
 
 /// What came of the wish for a further attempt.
@@ -41,13 +40,13 @@ pub(crate) struct Race<H: AsRef<Hedge>, F: Future> {
     deadline: Option<Timestamp>,
     #[pin]
     alarm: Option<Sleep>,
-    /// By what this call is paid for; kept, because it must be given back to the same budget.
-    paying: Option<Arc<HedgeSettings>>,
+    payer: Payer,
     ended: bool,
 }
 
 impl<H: AsRef<Hedge>, F: Future> Race<H, F> {
     /// A call whose first attempt begins.
+    #[inline]
     pub(crate) fn begin(hedge: H, first: F, deadline: Option<Deadline>) -> Self {
         let inner = &*hedge.as_ref().inner;
         let now = Now::new(Some(&inner.clock));
@@ -56,9 +55,8 @@ impl<H: AsRef<Hedge>, F: Future> Race<H, F> {
             Some(delay) => (true, started + delay),
             None => (false, Timestamp::NEVER),
         };
-        let settings = inner.settings();
-        let paying = settings.paid.budget.is_some().then_some(settings);
-        if let Some(budget) = paying.as_ref().and_then(|settings| settings.paid.budget.as_ref()) {
+        let payer = inner.account.payer(|| inner.settings.read().paid.budget.clone());
+        if let Some(budget) = payer.budget(&inner.account) {
             budget.enter(&now);
         }
         Self {
@@ -71,7 +69,7 @@ impl<H: AsRef<Hedge>, F: Future> Race<H, F> {
             due,
             deadline: deadline.map(Deadline::time),
             alarm: None,
-            paying,
+            payer,
             ended: false,
             hedge,
         }
@@ -117,7 +115,7 @@ impl<H: AsRef<Hedge>, F: Future> Race<H, F> {
 
 impl<H: AsRef<Hedge>, F: Future> Racing<'_, H, F> {
     fn budget(&self) -> Option<&Budget> {
-        self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref())
+        self.payer.budget(&self.hedge.as_ref().inner.account)
     }
 
     fn ran_for(&self) -> Duration {
@@ -204,7 +202,7 @@ impl<H: AsRef<Hedge>, F: Future> Racing<'_, H, F> {
             *self.open = false;
             return false;
         }
-        let budget = self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref());
+        let budget = self.payer.budget(&inner.account);
         if budget.is_some_and(|budget| !budget.try_spend(&now)) {
             *self.open = false;
             inner.tell(&settings, HedgeEvent::OutOfBudget { name: settings.name });

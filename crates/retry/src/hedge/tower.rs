@@ -91,7 +91,7 @@ where
     }
 
     fn call(&mut self, mut request: Req) -> Self::Future {
-        let HedgeLayer { hedge, requests, .. } = &self.layer;
+        let HedgeLayer { hedge, judge, requests } = &self.layer;
         let deadline = requests.deadline(&request);
         let copy = requests.copy(&request);
         requests.prepare(&mut request, Attempt { number: 1, deadline });
@@ -100,7 +100,8 @@ where
         let first = Trying::Calling(self.inner.call(request));
         HedgeFuture {
             race: Race::begin(hedge.clone(), first, deadline),
-            layer: self.layer.clone(),
+            judge: judge.clone(),
+            requests: requests.clone(),
             spare,
             copy,
             deadline,
@@ -114,7 +115,8 @@ where
 pub struct HedgeFuture<S: tower_service::Service<Req>, Req, J, Q> {
     #[pin]
     race: Race<Hedge, Trying<S, Req>>,
-    layer: HedgeLayer<J, Q>,
+    judge: J,
+    requests: Q,
     /// What hedges are cloned from.
     spare: Option<S>,
     copy: Option<Req>,
@@ -155,7 +157,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let HedgeLayer { judge, requests, .. } = this.layer;
+        let requests = this.requests;
         let launch = |number| {
             let copied = this.copy.as_ref().and_then(|request| requests.copy(request));
             let Some((mut request, service)) = copied.zip(this.spare.clone()) else {
@@ -164,12 +166,12 @@ where
             requests.prepare(&mut request, Attempt { number, deadline: *this.deadline });
             Launched::Attempt(Trying::Readying { service, request: Some(request) })
         };
-        this.race.poll(cx, launch, judge)
+        this.race.poll(cx, launch, this.judge)
     }
 }
 
 impl<S: tower_service::Service<Req>, Req, J, Q> fmt::Debug for HedgeFuture<S, Req, J, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HedgeFuture").field("layer", &self.layer).finish_non_exhaustive()
+        f.debug_struct("HedgeFuture").finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@ use seawall_core::observe::Observer;
 use seawall_core::time::Clock;
 use seawall_core::{Backoff, ConfigError, Jitter, Name};
 
+use super::account;
 use super::event::Event;
 use crate::budget::BudgetConfig;
 use crate::paying::{Paid, Paying};
@@ -229,6 +230,10 @@ pub(crate) struct Settings {
     pub(crate) within: Option<Duration>,
     pub(crate) max_hint: Duration,
     pub(crate) paid: Paid,
+    /// Whether the budget is certainly the one that the instance was made with.
+    pub(crate) pays_as_at_first: bool,
+    /// How the budget was configured.
+    budget: Paying,
     pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
 }
 
@@ -241,6 +246,8 @@ impl Settings {
         if !(1..=MOST_ATTEMPTS).contains(&config.max_attempts) {
             return Err(ConfigError::new("max_attempts", config.max_attempts, format!("1 to {MOST_ATTEMPTS}")));
         }
+        let pays_as_at_first =
+            earlier.is_none_or(|earlier| earlier.pays_as_at_first && account::is_kept(&earlier.budget, &config.budget));
         Ok(Self {
             name: config.name.parse()?,
             max_attempts: config.max_attempts,
@@ -249,6 +256,8 @@ impl Settings {
             within: config.within.map(|span| positive("within", span)).transpose()?,
             max_hint: bounded("max_hint", config.max_hint)?,
             paid: Paid::new(&config.budget, clock, earlier.map(|settings| &settings.paid))?,
+            pays_as_at_first,
+            budget: config.budget,
             observer: config.observer,
         })
     }

@@ -1,5 +1,6 @@
 //! Making a call again.
 
+pub(crate) mod account;
 mod config;
 mod event;
 mod run;
@@ -25,7 +26,9 @@ pub use event::{Event, Reason};
 pub use run::Attempt;
 pub use snapshot::{Snapshot, Total};
 
+use crate::budget::Budget;
 use crate::verdict::Verdict;
+use account::{Account, Payer};
 use config::Settings;
 use state::{Course, Next};
 
@@ -47,7 +50,9 @@ use state::{Course, Next};
 /// ```
 ///
 /// # What a call costs
-/// One whose first attempt is good takes no lock and allocates nothing. It reads the clock if it has a time limit or a budget.
+/// One whose first attempt is good takes no lock and allocates nothing. It reads the clock if it has a time limit or a budget. Once
+/// the instance was [reconfigured](Self::reconfigure) to pay from something else than at first, a call that pays takes a lock
+/// for a moment, which it shares with all other calls.
 #[derive(Clone)]
 pub struct Retry {
     inner: Arc<Inner>,
@@ -60,9 +65,10 @@ struct Inner {
     within: AtomicU64,
     /// [`Config::attempt_timeout`] in nanoseconds, or all ones.
     attempt_timeout: AtomicU64,
-    /// Whether there is a budget: 0 or 1.
-    has_budget: AtomicU64,
-    /// Read when an attempt was not good, or a call has to be paid for.
+    /// [`Config::max_attempts`].
+    max_attempts: AtomicU64,
+    account: Account,
+    /// Read when an attempt was not good, or a call is paid for from another budget than the first.
     settings: RwLock<Arc<Settings>>,
     random: Mutex<Random>,
     lanes: Striped<Counts>,
@@ -107,7 +113,8 @@ impl Retry {
             name: settings.name,
             within: AtomicU64::new(NONE),
             attempt_timeout: AtomicU64::new(NONE),
-            has_budget: AtomicU64::new(0),
+            max_attempts: AtomicU64::new(0),
+            account: Account::new(settings.paid.budget.clone()),
             settings: RwLock::new(Arc::new(settings)),
             random: Mutex::new(random),
             lanes: Striped::new(stripe::seats()),
@@ -171,7 +178,8 @@ impl Inner {
         let nanos = |span: Option<Duration>| span.map_or(NONE, |span| u64::try_from(span.as_nanos()).unwrap_or(NONE));
         self.within.store(nanos(settings.within), Ordering::Release);
         self.attempt_timeout.store(nanos(settings.attempt_timeout), Ordering::Release);
-        self.has_budget.store(settings.paid.budget.is_some().into(), Ordering::Release);
+        self.max_attempts.store(settings.max_attempts.into(), Ordering::Release);
+        self.account.publish(settings.paid.budget.as_ref(), settings.pays_as_at_first);
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -183,8 +191,7 @@ impl Inner {
 pub(crate) struct Making<R: AsRef<Retry>> {
     retry: R,
     course: Course,
-    /// The settings by which this call is paid for, kept because it must be given back to the same budget.
-    paying: Option<Arc<Settings>>,
+    payer: Payer,
     /// Whether the attempt that is out was paid for.
     extra_is_out: bool,
     ended: bool,
@@ -198,6 +205,7 @@ impl AsRef<Self> for Retry {
 
 impl<R: AsRef<Retry>> Making<R> {
     /// Begins a call that must be over by `deadline` too.
+    #[inline]
     pub(crate) fn begin(retry: R, deadline: Option<Deadline>) -> Self {
         let inner = &*retry.as_ref().inner;
         let now = Now::new(Some(&inner.clock));
@@ -209,15 +217,29 @@ impl<R: AsRef<Retry>> Making<R> {
             (Some(within), deadline) => Some(within.earlier(deadline)),
             (None, deadline) => deadline,
         };
-        let paying = (inner.has_budget.load(Ordering::Acquire) != 0).then(|| inner.settings());
-        if let Some(budget) = paying.as_ref().and_then(|settings| settings.paid.budget.as_ref()) {
+        let payer = inner.account.payer(|| inner.settings.read().paid.budget.clone());
+        if let Some(budget) = payer.budget(&inner.account) {
             budget.enter(&now);
         }
-        Self { course: Course::begin(deadline.map(Deadline::time)), paying, extra_is_out: false, ended: false, retry }
+        Self { course: Course::begin(deadline.map(Deadline::time)), payer, extra_is_out: false, ended: false, retry }
     }
 
     fn inner(&self) -> &Inner {
         &self.retry.as_ref().inner
+    }
+
+    fn budget(&self) -> Option<&Budget> {
+        self.payer.budget(&self.inner().account)
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner().clock
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn name(&self) -> Name {
+        self.inner().name
     }
 
     pub(crate) const fn attempts(&self) -> u32 {
@@ -227,7 +249,7 @@ impl<R: AsRef<Retry>> Making<R> {
     /// Whether the attempt that is out is certainly the last one.
     #[cfg(feature = "tower")]
     pub(crate) fn is_last(&self) -> bool {
-        self.course.attempts() >= self.inner().settings.read().max_attempts
+        u64::from(self.course.attempts()) >= self.inner().max_attempts.load(Ordering::Acquire)
     }
 
     /// When the attempt that begins now must have ended, and whether that is the call's own deadline.
@@ -250,6 +272,7 @@ impl<R: AsRef<Retry>> Making<R> {
     }
 
     /// The attempt that was out ended so: `Some` is when the next one begins.
+    #[inline]
     pub(crate) fn ended(&mut self, verdict: Verdict) -> Option<Timestamp> {
         if verdict.is_good() && self.course.attempts() == 1 {
             self.judged(true);
@@ -257,13 +280,20 @@ impl<R: AsRef<Retry>> Making<R> {
             self.inner().lanes.lane().count(|lane| &lane.first_good);
             return None;
         }
+        self.ended_otherwise(verdict)
+    }
+
+    /// Kept out of the way of calls whose first attempt is good.
+    #[cold]
+    fn ended_otherwise(&mut self, verdict: Verdict) -> Option<Timestamp> {
         self.judged(verdict.is_good());
         self.extra_ended();
-        let settings = self.inner().settings();
-        let now = Now::new(Some(&self.retry.as_ref().inner.clock));
+        let inner = &*self.retry.as_ref().inner;
+        let settings = inner.settings();
+        let now = Now::new(Some(&inner.clock));
         let at = now.get();
-        let random = self.inner().random.lock().next();
-        let budget = self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref());
+        let random = inner.random.lock().next();
+        let budget = self.payer.budget(&inner.account);
         let mut paid = false;
         let next = self.course.next(verdict, &settings, at, random, || {
             paid = budget.is_some_and(|budget| budget.try_spend(&now));
@@ -301,14 +331,14 @@ impl<R: AsRef<Retry>> Making<R> {
     }
 
     fn judged(&self, good: bool) {
-        if let Some(budget) = self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref()) {
+        if let Some(budget) = self.budget() {
             budget.judged(good);
         }
     }
 
     fn extra_ended(&mut self) {
         if std::mem::take(&mut self.extra_is_out)
-            && let Some(budget) = self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref())
+            && let Some(budget) = self.budget()
         {
             budget.give_back(true);
         }
@@ -316,9 +346,10 @@ impl<R: AsRef<Retry>> Making<R> {
 }
 
 impl<R: AsRef<Retry>> Drop for Making<R> {
+    #[inline]
     fn drop(&mut self) {
         self.extra_ended();
-        if let Some(budget) = self.paying.as_ref().and_then(|settings| settings.paid.budget.as_ref()) {
+        if let Some(budget) = self.budget() {
             budget.leave();
         }
         if !self.ended {

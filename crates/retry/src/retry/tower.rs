@@ -120,7 +120,9 @@ where
         let deadline = self.layer.requests.deadline(&request);
         RetryFuture {
             making: Making::begin(self.layer.retry.clone(), deadline),
-            layer: self.layer.clone(),
+            judge: self.layer.judge.clone(),
+            requests: self.layer.requests.clone(),
+            refuse: self.layer.refuse.clone(),
             service: ready,
             next: Some(request),
             state: State::Ready,
@@ -134,14 +136,16 @@ where
 #[pin_project]
 #[must_use = "futures do nothing unless polled"]
 pub struct RetryFuture<S: tower_service::Service<Req>, Req, J, Q, R> {
-    layer: RetryLayer<J, Q, R>,
     making: Making<Retry>,
+    judge: J,
+    requests: Q,
+    refuse: R,
     service: S,
     /// The request of the next attempt.
     next: Option<Req>,
     #[pin]
     state: State<S::Future>,
-    /// When the attempt that is out, or the wait for readiness, is over.
+    /// When the wait for the next attempt or for readiness, or the attempt that is out, is over.
     #[pin]
     alarm: Option<Sleep>,
     limit: Option<Limit>,
@@ -159,7 +163,7 @@ enum State<F> {
     /// The service is ready, and the attempt can be made.
     Ready,
     /// Waits for the time of the next attempt.
-    Waiting(#[pin] Sleep),
+    Waiting,
     /// Waits for the service.
     Readying,
     /// The attempt is out.
@@ -179,12 +183,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let name = this.layer.retry.name();
+        let name = this.making.name();
         loop {
             match this.state.as_mut().project() {
                 Project::Ended => panic!("a future is not polled after its end"),
-                Project::Waiting(wait) => {
-                    ready!(wait.poll(cx));
+                Project::Waiting => {
+                    if let Some(alarm) = this.alarm.as_mut().as_pin_mut() {
+                        ready!(alarm.poll(cx));
+                    }
+                    this.alarm.set(None);
                     this.state.set(State::Readying);
                 }
                 Project::Readying => {
@@ -192,7 +199,7 @@ where
                         Poll::Ready(Ok(())) => this.state.set(State::Ready),
                         Poll::Ready(Err(error)) => {
                             this.making.ended(Verdict::is_final());
-                            return Poll::Ready(Err(this.layer.refuse.error(error)));
+                            return Poll::Ready(Err(this.refuse.error(error)));
                         }
                         Poll::Pending => {
                             // No wait outlives the caller.
@@ -200,14 +207,14 @@ where
                                 return Poll::Pending;
                             };
                             if this.alarm.is_none() {
-                                this.alarm.set(Some(this.layer.retry.clock().sleep_until(at)));
+                                this.alarm.set(Some(this.making.clock().sleep_until(at)));
                             }
                             if let Some(alarm) = this.alarm.as_mut().as_pin_mut() {
                                 ready!(alarm.poll(cx));
                             }
                             this.making.deadline_passed();
                             let error = TimedOut::deadline_passed(name, Duration::ZERO);
-                            return Poll::Ready(this.layer.refuse.refuse(error.into()));
+                            return Poll::Ready(this.refuse.refuse(error.into()));
                         }
                     }
                 }
@@ -215,19 +222,19 @@ where
                     if this.making.is_over() {
                         this.making.deadline_passed();
                         let error = TimedOut::deadline_passed(name, Duration::ZERO);
-                        return Poll::Ready(this.layer.refuse.refuse(error.into()));
+                        return Poll::Ready(this.refuse.refuse(error.into()));
                     }
                     let mut request = this.next.take().expect("an attempt has a request");
                     if !this.making.is_last() {
-                        *this.next = this.layer.requests.copy(&request);
+                        *this.next = this.requests.copy(&request);
                     }
                     let ends = this.making.attempt_ends();
-                    let clock = this.layer.retry.clock();
+                    let clock = this.making.clock();
                     *this.limit = ends.map(|(_, is_deadline)| Limit { started: clock.now(), is_deadline });
                     this.alarm.set(ends.map(|(at, _)| clock.sleep_until(at)));
                     let attempt =
                         Attempt { number: this.making.attempts(), deadline: ends.map(|(at, _)| Deadline::at(at)) };
-                    this.layer.requests.prepare(&mut request, attempt);
+                    this.requests.prepare(&mut request, attempt);
                     this.state.set(State::Calling(this.service.call(request)));
                 }
                 Project::Calling(call) => {
@@ -243,7 +250,7 @@ where
                     };
                     this.alarm.set(None);
                     let verdict = match &ended {
-                        Ok(result) => this.layer.judge.judge(result),
+                        Ok(result) => this.judge.judge(result),
                         Err(_) => Verdict::again(),
                     };
                     // A request that must not be made again ends with what there is.
@@ -257,16 +264,17 @@ where
                         _ => this.making.ended(verdict),
                     };
                     if let Some(at) = next {
-                        this.state.set(State::Waiting(this.layer.retry.clock().sleep_until(at)));
+                        this.alarm.set(Some(this.making.clock().sleep_until(at)));
+                        this.state.set(State::Waiting);
                         continue;
                     }
                     this.state.set(State::Ended);
                     return Poll::Ready(match ended {
-                        Ok(result) => result.map_err(|error| this.layer.refuse.error(error)),
+                        Ok(result) => result.map_err(|error| this.refuse.error(error)),
                         Err(limit) => {
-                            let after = this.layer.retry.clock().now().saturating_duration_since(limit.started);
+                            let after = this.making.clock().now().saturating_duration_since(limit.started);
                             let error = if limit.is_deadline { TimedOut::deadline_passed } else { TimedOut::elapsed };
-                            this.layer.refuse.refuse(error(name, after).into())
+                            this.refuse.refuse(error(name, after).into())
                         }
                     });
                 }
