@@ -47,11 +47,13 @@ async fn reserve(app: &App, order: &Order, deadline: Option<Deadline>) -> Result
             return Ok(false);
         }
     };
-    match app.orders.write(|orders| orders.withdraw(&order.id)).await {
-        Ok(_) => {
+    match app.orders.write(|orders| orders.withdraw(&order.id, WallTime::now())).await {
+        Ok(true) => {
             app.metrics.orders.note_withdrawn();
             Err(out_of_stock(order, &missing))
         }
+        // The redrive has it by now.
+        Ok(false) => Ok(false),
         // It is stored, so it stands, and waits until there is what it needs.
         Err(error) => {
             tracing::warn!(order.id, %error, "an order that cannot be served now cannot be taken back");

@@ -79,10 +79,13 @@ impl OrderStore {
         Ok(self.database.change(statement).await? == 1)
     }
 
-    /// Takes an order back that nothing was done for. Whether it was there.
-    pub(crate) async fn withdraw(&self, id: &str) -> Result<bool, sqlx::Error> {
-        let statement = Statement::new("DELETE FROM orders WHERE id = $1 AND payment = $2");
-        Ok(self.database.change(statement.bind(id).bind(Payment::Pending.as_str())).await? == 1)
+    /// Takes an order back that nothing was done for. `false` if it stands, because it is left to others by now.
+    pub(crate) async fn withdraw(&self, id: &str, now: WallTime) -> Result<bool, sqlx::Error> {
+        let statement = Statement::new("DELETE FROM orders WHERE id = $1 AND payment = $2 AND retry_at > $3")
+            .bind(id)
+            .bind(Payment::Pending.as_str())
+            .bind(now.as_millis());
+        Ok(self.database.change(statement).await? == 1)
     }
 
     /// Notes that a payment failed once more, and when it is tried again.
