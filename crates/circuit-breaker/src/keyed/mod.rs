@@ -2,6 +2,7 @@
 
 mod breakers;
 mod config;
+mod index;
 mod member;
 mod metrics;
 mod pinned;

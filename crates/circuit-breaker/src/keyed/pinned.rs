@@ -15,7 +15,8 @@ pub struct Pinned<'a, P = Breaker> {
 impl<'a, P> Pinned<'a, P> {
     /// Pins the tenancy of this number, if it goes on.
     pub(super) fn new(member: &'a P, tenancy: &'a Tenancy, number: u32) -> Option<Self> {
-        tenancy.pin(number).then_some(Self { member, tenancy })
+        // Made only if it is pinned: dropping it unpins.
+        tenancy.pin(number).then(|| Self { member, tenancy })
     }
 }
 
@@ -36,5 +37,21 @@ impl<P> Drop for Pinned<'_, P> {
 impl<P: fmt::Debug> fmt::Debug for Pinned<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Pinned").field(self.member).finish()
+    }
+}
+
+#[cfg(all(test, not(seawall_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenancy_that_is_over_is_left_alone() {
+        let tenancy = Tenancy::new();
+        let number = tenancy.end(true).expect("nobody holds it");
+        let held = Pinned::new(&7, &tenancy, number).expect("it goes on");
+        assert!(Pinned::new(&7, &tenancy, number.wrapping_sub(1)).is_none());
+        assert_eq!((tenancy.end(true), *held), (None, 7), "it is still held");
+        drop(held);
+        assert!(tenancy.end(true).is_some());
     }
 }

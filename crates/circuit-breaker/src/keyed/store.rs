@@ -3,12 +3,12 @@ use std::hash::{BuildHasher, Hash};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use papaya::HashMap;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::sync::{Mutex, MutexGuard};
 use seawall_core::time::{Clock, Now};
 use seawall_core::{Ask, ConfigError, Ending, Name};
 
+use super::index::{Index, Place};
 use super::member::Member;
 use super::pinned::Pinned;
 use super::room::{Limits, Room};
@@ -22,7 +22,7 @@ use super::tenant::{Audience, KeyObserver, Tenant};
 /// A key that is known costs a look into the index, which takes no lock and writes nothing. New keys come through the lock of
 /// the [`Room`]. A member, once made, serves one key after another.
 pub(super) struct Store<M: Member<K>, K, S> {
-    index: HashMap<K, Place, S>,
+    index: Index<K, S>,
     slots: Slots<M, Tenant<K, M::Event>>,
     room: Mutex<Room<M::Settings>>,
     audience: Arc<Audience<K, M::Event>>,
@@ -32,28 +32,6 @@ pub(super) struct Store<M: Member<K>, K, S> {
 }
 
 type OwnSlot<M, K> = Slot<M, Tenant<K, <M as Member<K>>::Event>>;
-
-/// Where the member of a key is, and since which tenancy: one whole word, because reading a word that was written in parts
-/// stalls the processor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(u64);
-
-impl Place {
-    const fn new(slot: u32, tenancy: u32) -> Self {
-        Self(((tenancy as u64) << u32::BITS) | slot as u64)
-    }
-
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
-    const fn slot(self) -> u32 {
-        self.0 as u32
-    }
-
-    #[inline(always)]
-    const fn tenancy(self) -> u32 {
-        (self.0 >> u32::BITS) as u32
-    }
-}
 
 /// What a call carries that was admitted for a key: where its member is, and the member's own token.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +65,7 @@ where
         hasher: S,
     ) -> Self {
         Self {
-            index: HashMap::with_hasher(hasher),
+            index: Index::with_hasher(hasher),
             slots: Slots::new(),
             room: Mutex::new(Room::new(settings, limits)),
             audience: Audience::new(observer),
@@ -111,7 +89,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let place = *self.index.pin().get(key)?;
+        let place = self.index.get(key)?;
         Some((place, self.slots.get(place.slot())?))
     }
 
@@ -172,7 +150,6 @@ where
                 slot.member().settle(token, Ending::Cancelled, now);
             }
         }
-        token.0 = None;
         Ok(())
     }
 
@@ -206,16 +183,15 @@ where
             return None;
         };
         let place = Place::new(slot, tenancy);
-        self.index.pin().insert(tenant.key.clone(), place);
+        self.index.insert(tenant.key.clone(), place);
         let slot = self.slots.get(slot)?;
         Some((place, Pinned::new(slot.member(), slot.tenancy(), tenancy)?))
     }
 
     /// Takes a key out of the index whose tenancy has ended.
     fn forget(&self, slot: u32, gone: &Resident<Tenant<K, M::Event>>) {
-        let ended = Place::new(slot, gone.tenancy);
         // If it is there with another place, then it has come back.
-        let _ = self.index.pin().remove_if(&gone.tenant.key, |_, place| *place == ended);
+        self.index.remove(&gone.tenant.key, Place::new(slot, gone.tenancy));
     }
 
     /// Logs it, once in a while, after the lock is released.

@@ -69,7 +69,8 @@ impl Machine {
         }
         let Figures { failed, slow, abandoned, .. } = self.figures();
         let recent = self.recent.as_ref().is_some_and(|recent| recent.holds_any(now));
-        let in_a_row = self.failures_in_a_row + self.abandoned_in_a_row;
+        let in_a_row =
+            self.settings.consecutive_failures.map_or(0, |_| self.failures_in_a_row + self.abandoned_in_a_row);
         let stable = now.saturating_duration_since(self.since) >= self.settings.open.stable_after;
         let unstable = self.opened_before > 0 && !stable;
         if recent || unstable || failed + slow + abandoned + in_a_row > 0 { Worth::Counts } else { Worth::Nothing }

@@ -1,6 +1,8 @@
 //! Which key a call counts for.
 
 use seawall_circuit_breaker::{CircuitBreakers, Keyed, State};
+use seawall_core::time::Now;
+use seawall_core::{Admits, Ask, Ending, Policy, Report};
 
 use super::{INTERVAL, breakers, fragile, is_refused, open, state, succeed};
 
@@ -53,4 +55,25 @@ fn a_call_ends_for_the_key_for_which_it_was_admitted() {
     }
     assert_eq!(state(&hosts, "a"), Some(State::Open));
     assert_eq!((state(&hosts, "b"), state(&hosts, "c")), (Some(State::Closed), Some(State::Closed)));
+}
+
+#[test]
+fn a_reservation_asks_its_key_again_when_the_call_comes() {
+    let (hosts, _time) = breakers(Keyed::new(fragile()));
+    let now = Now::new(Policy::clock(&*hosts));
+    let mut reserved = Admits::try_admit(&hosts, &Ask::new("host", &now).reserving()).expect("closed");
+    open(&hosts, "host");
+    assert_eq!(hosts.renew(&mut reserved, &now).map_err(|open| open.state()), Err(State::Open));
+    hosts.settle(reserved, Ending::Cancelled, &now);
+}
+
+#[test]
+fn a_reservation_of_a_key_that_was_forgotten_passes_untracked() {
+    let (hosts, _time) = breakers(Keyed::new(fragile()).capacity(1));
+    let now = Now::new(Policy::clock(&*hosts));
+    let mut reserved = Admits::try_admit(&hosts, &Ask::new("forgotten", &now).reserving()).expect("closed");
+    open(&hosts, "next");
+    assert!(hosts.renew(&mut reserved, &now).is_ok(), "another one's circuit is open");
+    hosts.settle(reserved, Ending::Finished(Report::failure()), &now);
+    assert_eq!(hosts.get("next").expect("open").snapshot().total.failures, 2);
 }

@@ -1,7 +1,9 @@
 //! Who is forgotten to make room for a new key, and who is not.
 
+use std::time::Duration;
+
 use seawall_circuit_breaker::{Breaker, Config, HalfOpen, Keyed, OpenInterval, State, Window};
-use seawall_core::Permit;
+use seawall_core::{Outcome, Permit};
 
 use super::{INTERVAL, SECOND, breakers, fail, fragile, is_refused, open, state, succeed};
 
@@ -82,9 +84,11 @@ fn who_was_used_goes_rather_than_a_new_key_untracked() {
 fn a_failure_that_left_its_window_keeps_nobody() {
     let config = Config::default().name("hosts").window(Window::time(10 * SECOND));
     let (hosts, time) = breakers(Keyed::new(config).capacity(2));
+    let now = hosts.get_or_insert("failed now").expect("room");
     fail(&hosts, "failed long ago");
     time.advance(20 * SECOND);
-    fail(&hosts, "failed now");
+    now.record(Outcome::Failure, Duration::ZERO);
+    drop(now);
     succeed(&hosts, "new");
     assert!(hosts.get("failed long ago").is_none());
     assert_eq!(hosts.get("failed now").expect("it goes last").snapshot().figures.failed, 1);
@@ -150,9 +154,13 @@ fn a_circuit_that_nobody_called_for_long_may_be_retired() {
     let (hosts, time) = breakers(Keyed::new(fragile()).capacity(2).retire_open_after(10 * SECOND));
     open(&hosts, "a");
     open(&hosts, "b");
-    time.advance(INTERVAL + 9 * SECOND);
-    succeed(&hosts, "c");
-    assert!(hosts.get("c").is_none(), "its interval has not been over for long enough");
+    for (passed, why) in
+        [(SECOND, "they were called"), (INTERVAL + 8 * SECOND, "the interval was not over for so long")]
+    {
+        time.advance(passed);
+        succeed(&hosts, "c");
+        assert!(hosts.get("c").is_none(), "{why}");
+    }
     time.advance(SECOND);
     succeed(&hosts, "c");
     assert!(hosts.get("c").is_some());
@@ -179,6 +187,25 @@ fn a_circuit_that_is_called_is_not_retired() {
     assert!(hosts.get("b").is_none(), "somebody asked for it a moment ago");
     probe.failure();
     assert_eq!(state(&hosts, "a"), Some(State::Open));
+}
+
+#[test]
+fn a_half_open_circuit_is_retired_from_when_its_probes_are_given_up() {
+    let probing = fragile().half_open(HalfOpen::probes(1).max(30 * SECOND));
+    let (hosts, time) = breakers(Keyed::new(probing).capacity(1).retire_open_after(10 * SECOND));
+    open(&hosts, "a");
+    time.advance(INTERVAL);
+    let hangs = hosts.with("a").try_admit().expect("a probe");
+    for _ in 0..3 {
+        time.advance(13 * SECOND);
+        succeed(&hosts, "b");
+        assert!(hosts.get("b").is_none());
+    }
+    time.advance(SECOND);
+    succeed(&hosts, "b");
+    assert!(hosts.get("b").is_some(), "it would have opened again 10 seconds ago");
+    hangs.success();
+    assert_eq!(hosts.get("b").expect("known").snapshot().total.successes, 1);
 }
 
 #[test]
