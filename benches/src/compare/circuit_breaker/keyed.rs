@@ -33,7 +33,8 @@ fn ours<K: std::hash::Hash + Eq + Clone + std::fmt::Debug + Send + Sync + 'stati
     let minimum = u32::try_from(WINDOW_CALLS).expect("a small constant");
     let each =
         Config::default().window(Window::time(WINDOW_TIME).minimum_calls(minimum)).failure_rate(0.5).open_for(FOREVER);
-    CircuitBreakers::new(Keyed::new(each).capacity(KEYS as u32)).expect("valid")
+    let capacity = u32::try_from(KEYS).expect("a small constant");
+    CircuitBreakers::new(Keyed::new(each).capacity(capacity)).expect("valid")
 }
 
 fn audit(len: usize, untracked: u64) -> Result<(), Mismatch> {

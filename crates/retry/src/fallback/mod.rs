@@ -7,12 +7,11 @@ mod snapshot;
 mod tower;
 
 use std::fmt;
-use std::sync::Arc;
 
 use seawall_core::observe::{Collect, Metric, MetricKind, Sink, Unit, Value};
 use seawall_core::stripe::{self, Striped, Tally};
 use seawall_core::sync::atomic::{AtomicBool, Ordering};
-use seawall_core::{ConfigError, Name};
+use seawall_core::{ConfigError, Name, Shared};
 
 pub use config::FallbackConfig;
 pub use snapshot::{FallbackSnapshot, FallbackTotal};
@@ -52,7 +51,8 @@ use config::Settings;
 /// not there) leaves the first error as it was: it is the one that tells what is wrong, and when to come again.
 #[derive(Clone)]
 pub struct Fallback {
-    inner: Arc<Inner>,
+    /// Its clones count on lines of their threads' own, so that services which are cloned for each call do not meet.
+    inner: Shared<Inner>,
 }
 
 struct Inner {
@@ -79,7 +79,7 @@ impl Fallback {
     pub fn new(config: FallbackConfig) -> Result<Self, ConfigError> {
         let Settings { name, enabled } = config.try_into()?;
         let lanes = Striped::new(stripe::seats());
-        Ok(Self { inner: Arc::new(Inner { name, enabled: AtomicBool::new(enabled), lanes }) })
+        Ok(Self { inner: Shared::from_policy(Inner { name, enabled: AtomicBool::new(enabled), lanes }) })
     }
 
     /// Takes over `config` for all calls that fail from now on, by whatever handle.

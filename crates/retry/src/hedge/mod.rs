@@ -17,7 +17,7 @@ use seawall_core::observe::{Collect, Metric, Sink, Value};
 use seawall_core::stripe::{self, Striped, Tally};
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::Clock;
-use seawall_core::{ConfigError, Deadline, Name};
+use seawall_core::{ConfigError, Deadline, Name, Shared};
 
 pub use config::{HedgeConfig, HedgeDelay};
 pub use event::HedgeEvent;
@@ -55,7 +55,8 @@ use race::{Launched, Race};
 /// takes a lock to tell how long it took; with a fixed delay it reads the clock once.
 #[derive(Clone)]
 pub struct Hedge {
-    inner: Arc<Inner>,
+    /// Its clones count on lines of their threads' own, so that services which are cloned for each call do not meet.
+    inner: Shared<Inner>,
 }
 
 struct Inner {
@@ -119,7 +120,7 @@ impl Hedge {
             lanes: Striped::new(stripe::seats()),
         };
         inner.publish();
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Shared::from_policy(inner) })
     }
 
     /// Takes over `config`, at once and for all handles, and keeps how long calls took. Calls that are out go on by it from

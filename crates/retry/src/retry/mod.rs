@@ -19,7 +19,7 @@ use seawall_core::random::Random;
 use seawall_core::stripe::{self, Striped, Tally};
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::{Clock, Now, Timestamp};
-use seawall_core::{ConfigError, Deadline, Name};
+use seawall_core::{ConfigError, Deadline, Name, Shared};
 
 pub use config::Config;
 pub use event::{Event, Reason};
@@ -55,7 +55,8 @@ use state::{Course, Next};
 /// for a moment, which it shares with all other calls.
 #[derive(Clone)]
 pub struct Retry {
-    inner: Arc<Inner>,
+    /// Its clones count on lines of their threads' own, so that services which are cloned for each call do not meet.
+    inner: Shared<Inner>,
 }
 
 struct Inner {
@@ -120,7 +121,7 @@ impl Retry {
             lanes: Striped::new(stripe::seats()),
         };
         inner.publish();
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Shared::from_policy(inner) })
     }
 
     /// Takes over `config`, at once and for all handles. Calls that are out go on by it from their next attempt; their deadline

@@ -7,14 +7,13 @@ mod timed;
 pub(crate) mod tower;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::observe::{Collect, Metric, MetricKind, Sink, Unit, Value};
 use seawall_core::stripe::{self, Striped, Tally};
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::{Clock, Timestamp};
-use seawall_core::{ConfigError, Deadline, Name};
+use seawall_core::{ConfigError, Deadline, Name, Shared};
 
 pub use config::TimeoutConfig;
 pub use snapshot::{TimeoutSnapshot, TimeoutTotal};
@@ -52,7 +51,8 @@ use config::Settings;
 /// a call that has to be waited for.
 #[derive(Clone)]
 pub struct Timeout {
-    inner: Arc<Inner>,
+    /// Its clones count on lines of their threads' own, so that services which are cloned for each call do not meet.
+    inner: Shared<Inner>,
 }
 
 struct Inner {
@@ -88,7 +88,7 @@ impl Timeout {
     pub fn with_clock(config: TimeoutConfig, clock: Clock) -> Result<Self, ConfigError> {
         let Settings { name, nanos } = config.try_into()?;
         let lanes = Striped::new(stripe::seats());
-        Ok(Self { inner: Arc::new(Inner { clock, name, nanos: AtomicU64::new(nanos), lanes }) })
+        Ok(Self { inner: Shared::from_policy(Inner { clock, name, nanos: AtomicU64::new(nanos), lanes }) })
     }
 
     /// Takes over `config` for all calls that begin from now on, by whatever handle. Those that are out keep the time
