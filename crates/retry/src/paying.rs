@@ -25,7 +25,9 @@ impl Paying {
     pub(crate) fn budget(&self, clock: &Clock, earlier: Option<&Paid>) -> Result<Option<Budget>, ConfigError> {
         match (self, earlier) {
             (Self::Own(config), Some(Paid { own: Some(before), budget })) if config == before => Ok(budget.clone()),
-            (Self::Own(config), _) => Budget::with_clock(config.clone(), clock.clone()).map(Some),
+            (Self::Own(config), _) => Budget::with_clock(config.clone(), clock.clone()).map(Some).map_err(|error| {
+                ConfigError::new(format!("budget.{}", error.field()), error.value(), error.valid().to_owned())
+            }),
             (Self::Shared(budget), _) => Ok(Some(budget.clone())),
             (Self::Unlimited, _) => Ok(None),
         }

@@ -95,6 +95,8 @@ fn what_is_unknown_or_cannot_be_is_refused() {
         let error = toml::from_str::<Config>(text).expect_err(text).to_string();
         assert!(error.contains(told), "{text}: {error}");
     }
+    let error = Retry::new(Config::default().budget(Deposits::default().ratio(f64::NAN))).expect_err("no ratio");
+    assert_eq!(error.field(), "budget.deposits.ratio");
     let error = toml::from_str::<HedgeConfig>("delay = { quantile = { window = 3 } }").expect_err("no quantile");
     assert!(error.to_string().contains("missing field `quantile`"), "{error}");
 }
