@@ -29,7 +29,7 @@ fn a_bad_file_ends_the_process_with_one_line() {
         ("[payment.retry]\ncolour = 'red'", "payment.retry.colour", "", "`max_attempts`"),
         (
             "[inventory.retry]\nbudget = { deposits = { ratio = -0.1 } }",
-            "inventory.retry.deposits.ratio",
+            "inventory.retry.budget.deposits.ratio",
             "-0.1",
             "0 to 1000",
         ),
