@@ -26,6 +26,11 @@ pub(crate) trait Member<K>: Policy<Place = Infallible> + Admits {
     /// `may` runs under the member's lock. Whoever sees anything of the new beginning sees all that `may` wrote.
     fn hand_over(&self, to: Option<&Arc<Tenant<K, Self::Event>>>, may: &mut dyn FnMut(Worth) -> bool) -> bool;
 
+    /// Whether it is broken or held as far as can be told without its lock: no need to ask it for its worth then.
+    fn is_needed(&self) -> bool {
+        false
+    }
+
     /// Takes over new settings and keeps what was counted.
     fn reconfigure(&self, settings: Arc<Self::Settings>);
 
@@ -55,6 +60,10 @@ impl<K: Key> Member<K> for Breaker {
 
     fn hand_over(&self, to: Option<&Arc<Tenant<K, Self::Event>>>, may: &mut dyn FnMut(Worth) -> bool) -> bool {
         self.hand_over(|| to.map(|tenant| tenant.clone() as _), may)
+    }
+
+    fn is_needed(&self) -> bool {
+        self.last_state() != event::State::Closed
     }
 
     fn reconfigure(&self, settings: Arc<Self::Settings>) {

@@ -152,6 +152,9 @@ impl<C> Room<C> {
             let number = self.hand;
             self.hand = (self.hand + 1) % self.made;
             let Some(slot) = slots.get(number).filter(|slot| slot.tenancy().is_let_and_free()) else { continue };
+            if self.limits.retire_open_after.is_none() && slot.member().is_needed() {
+                continue;
+            }
             let used = slot.tenancy().pass_hand();
             let mut rank = None;
             let handed_over = slot.hand_over(to, |worth| {
