@@ -31,7 +31,7 @@ impl Purse {
 
     /// What is left.
     pub(super) fn tokens(&self) -> u64 {
-        self.0.0.tokens.load(Ordering::Relaxed).min(self.max())
+        self.0.0.tokens.load(Ordering::Relaxed)
     }
 
     /// The least that is more than a half.

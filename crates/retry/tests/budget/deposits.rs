@@ -242,6 +242,20 @@ fn another_ttl_makes_no_call_pay_for_longer_and_no_extra_attempt_count_for_less(
     assert_eq!(owed(&budget), 0, "5s after it was spent");
 }
 
+#[test]
+fn another_ttl_makes_no_call_younger_that_began_before_the_clock_stepped_back() {
+    let (budget, time) = budget(ratio(1.0));
+    time.advance(100 * SECOND);
+    calls(&budget, 4);
+    time.advance(9 * SECOND);
+    calls(&budget, 1);
+    assert_eq!(budget.snapshot().balance, 5.0);
+    time.step_back(108 * SECOND);
+    budget.reconfigure(ratio(1.0).ttl(20 * SECOND)).expect("valid");
+    time.advance(15 * SECOND);
+    assert_eq!(budget.snapshot().balance, 1.0, "the last one is 15 seconds old, the others 24");
+}
+
 /// How many calls it takes until an extra attempt may begin, where each pays for one: one more than are owed.
 fn owed(budget: &Budget) -> usize {
     let mut owed = 0;
