@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use seawall_core::time::Timestamp;
+use seawall_core::time::{Clock, Timestamp};
 use seawall_core::{Deadline, Rejection};
-use seawall_retry::{Timeout, TimeoutConfig};
+use seawall_retry::{Config, Deadlines, Requests, Retry, Timeout, TimeoutConfig};
 use seawall_testkit::cancel::cancel_at_every_poll;
 use seawall_testkit::drive::{make_ready, poll, poll_ready};
 use seawall_testkit::exec::yield_now;
@@ -80,6 +80,40 @@ fn whoever_is_inside_knows_the_earlier_of_both_times() {
         assert_eq!(poll(pin!(service.call(sent))), Poll::Ready(Ok(inside)));
     }
     control.assert_kept();
+}
+
+/// Requests that carry their deadline and may be made again.
+#[derive(Clone)]
+struct Carried;
+
+impl Deadlines<Dated> for Carried {
+    fn deadline(&self, request: &Dated) -> Dated {
+        *request
+    }
+
+    fn set_deadline(&self, request: &mut Dated, deadline: Deadline) {
+        *request = Some(deadline);
+    }
+}
+
+impl Requests<Dated> for Carried {
+    fn copy(&self, request: &Dated) -> Option<Dated> {
+        Some(*request)
+    }
+}
+
+#[test]
+fn an_attempts_deadline_is_written_into_its_request_unless_prepared_otherwise() {
+    let (clock, _time) = Clock::manual();
+    let config = Config::default().attempt_timeout(100 * MS);
+    let retry = Retry::with_clock(config, clock.clone()).expect("valid");
+    let (inner, _control) = service::controlled();
+    let service = retry.layer().requests(Carried).layer(inner);
+    for (sent, inside) in [(5_000, 100), (30, 30)] {
+        let request = Some(Deadline::after(&clock, sent * MS));
+        let inside = Some(Deadline::after(&clock, inside * MS));
+        assert_eq!(poll(pin!(service.clone().oneshot(request))), Poll::Ready(Ok(inside)));
+    }
 }
 
 #[test]
