@@ -8,7 +8,7 @@ use std::time::Duration;
 use seawall_core::random::Random;
 use seawall_core::time::Timestamp;
 use seawall_core::{Deadline, Jitter, Kind, Name, Rejection};
-use seawall_retry::{Attempt, Config, Errors, Event, Reason, Retry, TimedOut, Verdict};
+use seawall_retry::{Attempt, Budget, Config, Deposits, Errors, Event, Reason, Retry, TimedOut, Verdict};
 use seawall_testkit::cancel::CancelAtEveryPoll;
 use seawall_testkit::exec::Executor;
 
@@ -321,4 +321,34 @@ fn a_new_configuration_reaches_calls_that_are_out() {
         async { Err::<(), _>("down") }
     }));
     assert_eq!((ended, asked.get()), (Ok(Err("down")), 5));
+}
+
+#[test]
+fn a_call_that_is_dropped_while_it_waits_takes_back_what_it_had_paid() {
+    let executor = Executor::new(1);
+    let budget = Budget::with_clock(Deposits::default().ratio(0.0).per_second(0.1), executor.clock()).expect("valid");
+    let retry = retry(&executor, plain().budget(budget.clone()));
+    let clock = executor.clock();
+    for (takes, spent) in [(Duration::ZERO, 0), (60 * SECOND, 1)] {
+        let call = retry.run(|attempt: Attempt| {
+            let (clock, takes) = (clock.clone(), if attempt.is_retry() { takes } else { Duration::ZERO });
+            async move {
+                clock.sleep(takes).await;
+                Err::<(), _>("down")
+            }
+        });
+        // The second attempt begins after a second.
+        let patience = if takes.is_zero() { SECOND / 2 } else { 2 * SECOND };
+        executor.block_on(async {
+            let (mut call, mut alarm) = (std::pin::pin!(call), std::pin::pin!(clock.sleep(patience)));
+            std::future::poll_fn(|cx| {
+                assert!(call.as_mut().poll(cx).is_pending());
+                alarm.as_mut().poll(cx)
+            })
+            .await;
+        });
+        let seen = budget.snapshot();
+        assert_eq!(seen.spent - seen.given_back, spent, "{seen:?}");
+        assert_eq!(seen.extra_in_flight, 0, "{seen:?}");
+    }
 }

@@ -188,13 +188,24 @@ impl Inner {
     }
 }
 
+/// What the last attempt, or the one that is waited for, has cost.
+#[derive(Clone, Copy)]
+enum Extra {
+    /// Nothing: it is the first, or the one before was refused.
+    Free,
+    /// It is paid for, and has not begun.
+    Paid,
+    /// It is paid for, and out.
+    Out,
+}
+
 /// One call that is being made: counts it as abandoned if it is dropped before its end.
 pub(crate) struct Making<R: AsRef<Retry>> {
     retry: R,
     course: Course,
     payer: Payer,
     /// Whether the attempt that is out was paid for.
-    extra_is_out: bool,
+    extra: Extra,
     ended: bool,
 }
 
@@ -222,7 +233,7 @@ impl<R: AsRef<Retry>> Making<R> {
         if let Some(budget) = payer.budget(&inner.account) {
             budget.enter(&now);
         }
-        Self { course: Course::begin(deadline.map(Deadline::time)), payer, extra_is_out: false, ended: false, retry }
+        Self { course: Course::begin(deadline.map(Deadline::time)), payer, extra: Extra::Free, ended: false, retry }
     }
 
     fn inner(&self) -> &Inner {
@@ -300,7 +311,7 @@ impl<R: AsRef<Retry>> Making<R> {
             paid = budget.is_some_and(|budget| budget.try_spend(&now));
             paid || budget.is_none()
         });
-        self.extra_is_out = paid;
+        self.extra = if paid { Extra::Paid } else { Extra::Free };
         match next {
             Next::Again(wait) => {
                 self.inner().lanes.lane().count(|lane| &lane.retries);
@@ -337,11 +348,22 @@ impl<R: AsRef<Retry>> Making<R> {
         }
     }
 
+    /// The attempt that was waited for is about to be made.
+    pub(crate) const fn attempt_begins(&mut self) {
+        if matches!(self.extra, Extra::Paid) {
+            self.extra = Extra::Out;
+        }
+    }
+
+    /// What was paid for the last attempt is given back: whole, if that was never begun.
     fn extra_ended(&mut self) {
-        if std::mem::take(&mut self.extra_is_out)
-            && let Some(budget) = self.budget()
-        {
-            budget.give_back(true);
+        let began = match std::mem::replace(&mut self.extra, Extra::Free) {
+            Extra::Free => return,
+            Extra::Paid => false,
+            Extra::Out => true,
+        };
+        if let Some(budget) = self.budget() {
+            budget.give_back(began);
         }
     }
 }

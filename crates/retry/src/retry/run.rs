@@ -76,6 +76,7 @@ impl Retry {
         }
         loop {
             let ends = making.attempt_ends();
+            making.attempt_begins();
             let number = making.attempts();
             let call = attempt(Attempt { number, deadline: ends.map(|(at, _)| Deadline::at(at)) });
             let ended = match ends {

@@ -229,6 +229,7 @@ where
                         *this.next = this.requests.copy(&request);
                     }
                     let ends = this.making.attempt_ends();
+                    this.making.attempt_begins();
                     let clock = this.making.clock();
                     *this.limit = ends.map(|(_, is_deadline)| Limit { started: clock.now(), is_deadline });
                     this.alarm.set(ends.map(|(at, _)| clock.sleep_until(at)));
