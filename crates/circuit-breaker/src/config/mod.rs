@@ -210,8 +210,9 @@ impl Config {
         self
     }
 
-    /// Stays open as long as `interval` says of each trip. It must not call the breaker, whose lock is held meanwhile. If it
-    /// panics, the circuit opens for the configured interval, and the panic goes on in the caller whose call opened it.
+    /// Stays open as long as `interval` says of each trip. It must not call the breaker, whose lock is held meanwhile, nor the
+    /// keyed breakers that it belongs to. If it panics, the circuit opens for the configured interval, and the panic goes on in
+    /// the caller whose call opened it.
     #[must_use]
     pub fn open_by(mut self, interval: impl Fn(&Trip) -> Duration + Send + Sync + 'static) -> Self {
         self.open_by = Some(Arc::new(interval));
