@@ -133,10 +133,12 @@ where
     type Error = R::Error;
     type Future = TimeoutFuture<S::Future, R>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), R::Error>> {
         self.inner.poll_ready(cx).map_err(|error| self.layer.refuse.error(error))
     }
 
+    #[inline]
     fn call(&mut self, mut request: Req) -> Self::Future {
         let TimeoutLayer { timeout, deadlines, within, refuse } = &self.layer;
         let state = match timeout.limit(within.within(&request), deadlines.deadline(&request)) {
@@ -173,6 +175,7 @@ where
 {
     type Output = Result<Res, R::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let ended = match this.state.project() {

@@ -1,9 +1,9 @@
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project::pin_project;
+use seawall_core::Shared;
 
 use super::{Catch, FallbackLayer, Mark, Out, Substitute};
 
@@ -16,7 +16,7 @@ where
     C: Catch<S::Response, S::Error>,
     U: Substitute<Req, S::Response, C::Caught>,
 {
-    out: Out<Arc<FallbackLayer<C, U, M>>>,
+    out: Out<Shared<FallbackLayer<C, U, M>>>,
     /// What the substitute will need, while the call is out.
     kept: Option<U::Kept>,
     /// What the call gave, while the substitute is out: the caller's if that has no answer.
@@ -39,7 +39,7 @@ where
     C: Catch<S::Response, S::Error>,
     U: Substitute<Req, S::Response, C::Caught>,
 {
-    pub(super) const fn new(out: Out<Arc<FallbackLayer<C, U, M>>>, kept: U::Kept, call: S::Future) -> Self {
+    pub(super) const fn new(out: Out<Shared<FallbackLayer<C, U, M>>>, kept: U::Kept, call: S::Future) -> Self {
         Self { out, kept: Some(kept), own: None, state: State::Calling(call) }
     }
 }
@@ -53,6 +53,7 @@ where
 {
     type Output = Result<S::Response, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {

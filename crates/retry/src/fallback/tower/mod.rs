@@ -6,13 +6,14 @@ mod mark;
 mod substitute;
 
 use std::fmt;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 pub use catch::{AnyError, Catch, Judged};
 pub use future::FallbackFuture;
 pub use mark::{Mark, Unmarked};
 pub use substitute::{By, Constant, Other, OtherFuture, Stale, Substitute, Undecided};
+
+use seawall_core::Shared;
 
 use super::{Fallback, Out};
 use crate::requests::Copied;
@@ -118,7 +119,7 @@ impl<S, C: Clone, U: Clone, M: Clone> tower_layer::Layer<S> for FallbackLayer<C,
     type Service = FallbackService<S, C, U, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        FallbackService { inner, layer: Arc::new(self.clone()) }
+        FallbackService { inner, layer: Shared::from_policy(self.clone()) }
     }
 }
 
@@ -128,7 +129,7 @@ impl<C, U, M> fmt::Debug for FallbackLayer<C, U, M> {
     }
 }
 
-impl<C, U, M> AsRef<Fallback> for Arc<FallbackLayer<C, U, M>> {
+impl<C, U, M> AsRef<Fallback> for Shared<FallbackLayer<C, U, M>> {
     fn as_ref(&self) -> &Fallback {
         &self.fallback
     }
@@ -138,7 +139,7 @@ impl<C, U, M> AsRef<Fallback> for Arc<FallbackLayer<C, U, M>> {
 pub struct FallbackService<S, C, U, M> {
     inner: S,
     /// Shared, so that a call that is good clones no value and no service.
-    layer: Arc<FallbackLayer<C, U, M>>,
+    layer: Shared<FallbackLayer<C, U, M>>,
 }
 
 impl<S: Clone, C, U, M> Clone for FallbackService<S, C, U, M> {
@@ -167,10 +168,12 @@ where
     type Error = S::Error;
     type Future = FallbackFuture<S, Req, C, U, M>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let out = Out::new(self.layer.clone());
         let kept = self.layer.substitute.keep(&request);
