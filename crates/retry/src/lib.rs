@@ -30,4 +30,4 @@ pub use retry::{Attempt, Config, Event, Reason, Retry, Snapshot, Total};
 #[cfg(feature = "tower")]
 pub use timeout::tower::{Configured, TimeoutFuture, TimeoutLayer, TimeoutService, Within};
 pub use timeout::{Timed, Timeout, TimeoutConfig, TimeoutSnapshot, TimeoutTotal};
-pub use verdict::{ErrIsRetryable, Errors, Judge, Verdict};
+pub use verdict::{BoxedErrors, ErrIsRetryable, Errors, Judge, Verdict};

@@ -99,8 +99,8 @@ impl From<Report<'_>> for Verdict {
 
 /// Judges what an attempt returned.
 ///
-/// Closures from `&T` to [`Verdict`] judge; [`ErrIsRetryable`] is the default for every `Result`, and [`Errors`] knows
-/// refusals.
+/// Closures from `&T` to [`Verdict`] judge; [`ErrIsRetryable`] is the default for every `Result`; [`Errors`] and [`BoxedErrors`]
+/// know refusals.
 pub trait Judge<T: ?Sized> {
     /// What `result` means for the next attempt.
     fn judge(&self, result: &T) -> Verdict;
@@ -132,6 +132,19 @@ impl<T, E: Error + 'static> Judge<Result<T, E>> for Errors {
         match result {
             Ok(_) => Verdict::good(),
             Err(error) => Rejection::find(error).map_or(Verdict::again(), Verdict::of_rejection),
+        }
+    }
+}
+
+/// The same for boxed errors, as tower's own middleware and every layer's `boxed()` give them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BoxedErrors;
+
+impl<T> Judge<Result<T, Box<dyn Error + Send + Sync>>> for BoxedErrors {
+    fn judge(&self, result: &Result<T, Box<dyn Error + Send + Sync>>) -> Verdict {
+        match result {
+            Ok(_) => Verdict::good(),
+            Err(error) => Rejection::find(&**error).map_or(Verdict::again(), Verdict::of_rejection),
         }
     }
 }

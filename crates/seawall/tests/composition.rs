@@ -10,7 +10,7 @@ use seawall::circuit_breaker::{CircuitBreaker, Config, State};
 use seawall::core::time::{Clock, ManualTime};
 use seawall::core::{Jitter, Rejection};
 use seawall::retry::{
-    self, Budget, Deposits, Fallback, FallbackConfig, Hedge, HedgeConfig, Retry, Timeout, TimeoutConfig, Verdict,
+    self, BoxedErrors, Budget, Deposits, Fallback, FallbackConfig, Hedge, HedgeConfig, Retry, Timeout, TimeoutConfig,
 };
 use tower::{BoxError, Service, ServiceBuilder, service_fn};
 
@@ -56,13 +56,6 @@ impl Dependency {
     }
 }
 
-fn judge(result: &Result<u32, BoxError>) -> Verdict {
-    match result {
-        Ok(_) => Verdict::good(),
-        Err(error) => Rejection::find(&**error).map_or(Verdict::again(), Verdict::of_rejection),
-    }
-}
-
 /// Polls `call` until it ends, a second at a time; tells its result and how many seconds that took.
 fn drive<F: Future>(call: F, time: &ManualTime) -> (F::Output, u32) {
     let mut call = pin!(call);
@@ -102,7 +95,7 @@ impl Parts {
 
     fn stack(&self, dependency: &Dependency) -> impl Service<u32, Response = u32, Error = BoxError> + Clone + use<> {
         ServiceBuilder::new()
-            .layer(self.retry.layer().judge(judge).boxed())
+            .layer(self.retry.layer().judge(BoxedErrors).boxed())
             .layer(self.breaker.layer().boxed())
             .layer(self.timeout.layer().boxed())
             .service(dependency.service())
@@ -201,7 +194,7 @@ fn a_retry_around_hedges_shares_their_budget() {
     let hedge = Hedge::with_clock(config, parts.clock.clone()).expect("valid");
     let down = Dependency::new(Act::Fail);
     let mut stack = ServiceBuilder::new()
-        .layer(parts.retry.layer().judge(judge).boxed())
+        .layer(parts.retry.layer().judge(BoxedErrors).boxed())
         .layer(hedge.layer())
         .service(down.service());
     let mut cx = Context::from_waker(Waker::noop());
