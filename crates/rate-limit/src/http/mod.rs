@@ -1,0 +1,1 @@
+//! Rate limits over HTTP: who the client is, and what it is told.
