@@ -1,0 +1,200 @@
+use seawall_core::ConfigError;
+use seawall_core::time::Timestamp;
+
+use super::{Carry, Limit, Refused, Taken, Want};
+use crate::quota::Quota;
+
+/// The generic cell rate algorithm (ITU-T I.371), which is a token bucket with continuous refill that is remembered in one word:
+/// the *theoretical arrival time*, at which the bucket will be full again.
+///
+/// With the interval `T = period / limit` and the burst `B`:
+///
+/// ```text
+/// new = max(tat, now) + cells * T        passes  <=>  new - now <= B * T
+/// ```
+///
+/// So that in any span `W` at most `B + floor(W / T)` cells pass. Times are counted in ticks, a fraction of a nanosecond, so
+/// that `T` is exact wherever `period / limit` is a multiple of one 64th of a nanosecond or of a fraction with a smaller
+/// denominator; otherwise it is rounded **up**, by less than one tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gcra {
+    ticks_per_nano: u64,
+    interval: u64,
+    capacity: u64,
+    burst: u32,
+}
+
+impl Gcra {
+    /// The finest tick.
+    const MOST_TICKS: u64 = 64;
+    /// Beyond this the sum of a time and a debt could overflow.
+    const LARGEST: u64 = 1 << 62;
+
+    /// The limit of this quota.
+    ///
+    /// # Errors
+    /// If the quota is not valid, or its burst takes more than 2^62 ticks (at least 2.2 years) to refill.
+    pub fn new(quota: Quota) -> Result<Self, ConfigError> {
+        quota.check()?;
+        // What divides the interval exactly, as fine as it goes.
+        let (period, limit) = (quota.period_nanos(), u64::from(quota.limit()));
+        let exact = limit / greatest_common_divisor(period, limit);
+        let ticks_per_nano =
+            if exact <= Self::MOST_TICKS { Self::MOST_TICKS / exact * exact } else { Self::MOST_TICKS };
+        Self::with_ticks(quota, ticks_per_nano)
+    }
+
+    /// The limit of this quota in the ticks of `self`, so that what one remembers means the same to the other.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn alike(&self, quota: Quota) -> Result<Self, ConfigError> {
+        quota.check()?;
+        Self::with_ticks(quota, self.ticks_per_nano)
+    }
+
+    fn with_ticks(quota: Quota, ticks_per_nano: u64) -> Result<Self, ConfigError> {
+        let ticks = u128::from(quota.period_nanos()) * u128::from(ticks_per_nano);
+        let interval = ticks.div_ceil(u128::from(quota.limit()));
+        let capacity = interval * u128::from(quota.burst_size());
+        let fits = |ticks: u128| u64::try_from(ticks).ok().filter(|ticks| *ticks <= Self::LARGEST);
+        let (Some(interval), Some(capacity)) = (fits(interval), fits(capacity)) else {
+            let most = u128::from(Self::LARGEST) / interval;
+            let valid = format!("1 to {most}: what {} refills in two years", quota.limit());
+            return Err(ConfigError::new("quota.burst", quota.burst_size(), valid));
+        };
+        Ok(Self { ticks_per_nano, interval, capacity, burst: quota.burst_size() })
+    }
+
+    /// Ticks of a nanosecond.
+    pub const fn ticks_per_nano(&self) -> u64 {
+        self.ticks_per_nano
+    }
+
+    /// `T`, the interval between two cells, in ticks.
+    pub const fn interval(&self) -> u64 {
+        self.interval
+    }
+
+    /// `B * T`, how long an empty bucket takes to be full, in ticks.
+    pub const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// `B`, how many cells pass at once.
+    pub const fn burst(&self) -> u32 {
+        self.burst
+    }
+
+    /// This time in ticks. Saturates after nine years or more since the process's first reading of its clock.
+    #[inline(always)]
+    pub const fn ticks(&self, at: Timestamp) -> u64 {
+        at.as_nanos().saturating_mul(self.ticks_per_nano)
+    }
+
+    /// So many ticks in nanoseconds, rounded up.
+    #[inline]
+    pub const fn nanos(&self, ticks: u64) -> u64 {
+        ticks.div_ceil(self.ticks_per_nano)
+    }
+
+    /// The arrival time after `cells` are taken at `now` (in ticks), or how many ticks are missing.
+    ///
+    /// `cells` are at most the burst, and none of the words is above 2^63.
+    #[inline(always)]
+    pub(crate) const fn advance(&self, tat: u64, now: u64, cells: u32, max_wait: u64) -> Result<u64, u64> {
+        let start = if tat > now { tat } else { now };
+        let new = start.saturating_add(cells as u64 * self.interval);
+        let latest = now.saturating_add(self.capacity).saturating_add(max_wait);
+        if new <= latest { Ok(new) } else { Err(new.saturating_sub(now).saturating_sub(self.capacity)) }
+    }
+
+    /// How much of `taken` can be given back at `now` so that nothing is minted, in ticks.
+    ///
+    /// Think of the kept cells as served first. What was granted at once is then served for at most the time since, and what is
+    /// not yet served can go. While somebody's turn is still to come, and for whoever has waited for a turn, nothing can go that
+    /// later takers have built upon.
+    pub(crate) fn refundable(&self, tat: u64, taken: &Taken, now: u64) -> u64 {
+        let paid = u64::from(taken.cells) * self.interval;
+        let turn = self.ticks(taken.act_at);
+        let unserved = paid.saturating_sub(now.saturating_sub(turn));
+        let turns_to_come = tat > now.saturating_add(self.capacity);
+        let safe = if turns_to_come || taken.act_at > taken.at {
+            unserved.min(paid.saturating_sub(tat.saturating_sub(taken.mark)))
+        } else {
+            unserved
+        };
+        safe.min(tat.saturating_sub(now))
+    }
+}
+
+impl Limit for Gcra {
+    /// The theoretical arrival time, in ticks.
+    type State = u64;
+
+    fn take(&self, state: &mut u64, want: Want) -> Result<Taken, Refused> {
+        if want.cells > self.burst {
+            return Err(Refused::Never);
+        }
+        let now = self.ticks(want.now);
+        if want.cells == 0 {
+            return Ok(Taken { at: want.now, act_at: want.now, cells: 0, mark: *state });
+        }
+        match self.advance(*state, now, want.cells, want.max_wait.saturating_mul(self.ticks_per_nano)) {
+            Ok(new) => {
+                *state = new;
+                let wait = self.nanos(new.saturating_sub(now).saturating_sub(self.capacity));
+                let act_at = Timestamp::from_nanos(want.now.as_nanos().saturating_add(wait));
+                Ok(Taken { at: want.now, act_at, cells: want.cells, mark: new })
+            }
+            Err(missing) => Err(Refused::Later { retry_after: self.nanos(missing) }),
+        }
+    }
+
+    fn give_back(&self, state: &mut u64, taken: Taken, now: Timestamp) {
+        *state -= self.refundable(*state, &taken, self.ticks(now));
+    }
+
+    fn remaining(&self, state: &u64, now: Timestamp) -> u32 {
+        let owed = state.saturating_sub(self.ticks(now));
+        u32::try_from(self.capacity.saturating_sub(owed) / self.interval).unwrap_or(u32::MAX)
+    }
+
+    fn reset_at(&self, state: &u64) -> Timestamp {
+        Timestamp::from_nanos(self.nanos(*state))
+    }
+
+    fn merge(&self, state: &mut u64, other: &u64) {
+        *state = (*state).max(*other);
+    }
+
+    fn ahead(&self, state: &u64, now: Timestamp, longest_wait: u64) -> u64 {
+        let latest = self.ticks(now).saturating_add(self.capacity);
+        let latest = latest.saturating_add(longest_wait.saturating_mul(self.ticks_per_nano));
+        self.nanos(state.saturating_sub(latest))
+    }
+
+    fn pull_back(&self, state: &mut u64, by: u64) {
+        *state = state.saturating_sub(by.saturating_mul(self.ticks_per_nano));
+    }
+
+    fn carry(&self, from: &Self, state: u64, carry: Carry, now: Timestamp) -> u64 {
+        let owed = u128::from(state.saturating_sub(from.ticks(now)));
+        let owed = match carry {
+            Carry::AsIs => (owed * u128::from(self.ticks_per_nano)).div_ceil(u128::from(from.ticks_per_nano)),
+            Carry::Proportional => (owed * u128::from(self.interval)).div_ceil(u128::from(from.interval)),
+            Carry::Reset => 0,
+        };
+        // More than a whole burst is owed by reservations alone, and those wait no longer than they were told.
+        let owed = u64::try_from(owed).unwrap_or(Self::LARGEST);
+        self.ticks(now).saturating_add(owed)
+    }
+}
+
+const fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    let (mut a, mut b) = (a, b);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
