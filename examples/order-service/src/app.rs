@@ -1,11 +1,11 @@
 //! What the routes share, and the routes themselves.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::FromRef;
 use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::breakers::{Breakers, Guarded};
@@ -36,12 +36,14 @@ pub(crate) struct App {
     pub(crate) drain: Drain,
     pub(crate) deadlines: Arc<Deadlines>,
     /// How long a caller may take to send a body.
-    pub(crate) body_timeout: Duration,
+    pub(crate) bodies: Timeout,
+    /// How long requests under way may take to finish when the service ends.
+    pub(crate) shutdown: Timeout,
 }
 
 impl FromRef<Arc<App>> for Patience {
     fn from_ref(app: &Arc<App>) -> Self {
-        Self { clock: app.clock.clone(), body: app.body_timeout }
+        Self(app.bodies.clone())
     }
 }
 
@@ -64,5 +66,9 @@ pub(crate) fn admin(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
 
 /// Adds the document that describes the routes, and what all of them share.
 fn finish(routes: OpenApiRouter<Arc<App>>, app: &Arc<App>, edge: &Arc<Edge>) -> Router {
-    protect(openapi::describe(routes).with_state(app.clone()), app.deadlines.clone(), edge.clone())
+    protect(
+        openapi::describe(routes, app.deadlines.header()).with_state(app.clone()),
+        app.deadlines.clone(),
+        edge.clone(),
+    )
 }

@@ -1,25 +1,10 @@
-//! The two kinds of time that the service knows: the family's clock for durations, wall time for what is stored.
+//! Wall time, for what is stored and shown; durations are the family's clock's.
 
 use std::fmt;
-use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures_util::future::{Either, select};
-use seawall_core::time::Clock;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
-
-/// `future` was not done in time, and was dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Elapsed;
-
-/// What `future` gives, if it does so within `limit`.
-pub(crate) async fn timeout<F: Future>(clock: &Clock, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-    match select(pin!(future), pin!(clock.sleep(limit))).await {
-        Either::Left((output, _)) => Ok(output),
-        Either::Right(((), _)) => Err(Elapsed),
-    }
-}
 
 /// A moment of wall time in milliseconds since 1970, as it is stored; RFC 3339 as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
@@ -76,22 +61,7 @@ impl Serialize for WallTime {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
-
     use super::*;
-
-    #[test]
-    fn a_future_is_given_its_time_and_no_more() {
-        let (clock, time) = Clock::manual();
-        let mut late = pin!(timeout(&clock, Duration::from_secs(1), std::future::pending::<()>()));
-        assert_eq!((&mut late).now_or_never(), None);
-        time.advance(Duration::from_millis(999));
-        assert_eq!((&mut late).now_or_never(), None);
-        time.advance(Duration::from_millis(1));
-        assert_eq!((&mut late).now_or_never(), Some(Err(Elapsed)));
-
-        assert_eq!(timeout(&clock, Duration::ZERO, async { 7 }).now_or_never(), Some(Ok(7)));
-    }
 
     #[test]
     fn any_stored_moment_can_be_shown() {

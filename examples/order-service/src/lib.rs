@@ -13,7 +13,7 @@
 //! | `http` | problem documents, JSON bodies, ids, headers, connections: what all routes have in common |
 //! | `health`, `scrape`, `openapi`, `overview` | routes that tell about the service |
 //! | `provider_control` | the admin listener's levers on the providers |
-//! | `database`, `metrics`, `clock`, [`logging`], `shutdown` | what everything stands on |
+//! | `database`, `metrics`, `clock`, `limit`, [`logging`], `shutdown` | what everything stands on |
 //!
 //! An order's way: `http::edge` (id, figures, headers), `http::json` (strict reading), `orders::validate`,
 //! `orders::store` (on the disk before anything else happens), `inventory` and `payment` by way of `provider::calls`, and the
@@ -28,6 +28,7 @@ mod database;
 mod health;
 mod http;
 pub mod inventory;
+mod limit;
 pub mod logging;
 mod metrics;
 mod openapi;

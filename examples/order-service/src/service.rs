@@ -15,11 +15,12 @@ use tokio::task::JoinSet;
 
 use crate::app::{self, App};
 use crate::breakers::{Breakers, DATABASE, DATABASE_WRITES, Dependency, Guard, Guarded, INVENTORY, PAYMENT, Role};
-use crate::clock::{WallTime, timeout};
+use crate::clock::WallTime;
 use crate::config::{self, InvalidConfig, Settings};
 use crate::database::{DataFolder, Database};
 use crate::http::{Connections, Deadlines, Edge, Listener};
 use crate::inventory::{self, Inventory};
+use crate::limit::limit;
 use crate::metrics::{AttemptFigures, Metrics};
 use crate::orders::OrderStore;
 use crate::payment::{self, Payments, Redrive};
@@ -77,6 +78,7 @@ impl Service {
         let redrive = redrive(&app, &settings).await;
 
         let edge = Arc::new(Edge::new(clock.clone(), app.metrics.http.clone()));
+        app.metrics.patterns.add(edge.timeout().clone());
         let (public_address, admin_address) = (public.address(), admin.address());
         let connections = [
             Connections::serve(public, app::public(&app, &edge), clock.clone()),
@@ -123,16 +125,16 @@ impl Service {
         tracing::info!(delay = ?shutdown.readiness_delay, grace = ?shutdown.grace, "draining");
         app.clock.sleep(shutdown.readiness_delay).await;
 
-        let finished = public.close(shutdown.grace).await;
+        let finished = public.close(&app.shutdown, shutdown.grace).await;
         if !finished {
             tracing::warn!("requests were cut off: they did not finish within the grace period");
         }
-        admin.close(Duration::ZERO).await;
+        admin.cut_off().await;
 
         // What it may leave undone is in the database.
         let longest = app.inventory.calls().timeout() + app.payments.calls().timeout();
         let patience = longest.min(shutdown.grace) + MARGIN;
-        let _ = timeout(&app.clock, patience, redrive.join_next()).await;
+        let _ = app.shutdown.run(redrive.join_next()).within(patience).await;
         redrive.shutdown().await;
         app.database.unguarded().close().await;
         if let Some(provider) = &app.inventory_provider {
@@ -202,6 +204,12 @@ async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clo
     let deadlines = Deadlines::new(settings.server.deadline.clone(), &clock)
         .map_err(|error| StartError::Config(InvalidConfig::of_part("server.deadline", &error)))?;
     metrics.patterns.add(deadlines.timeout().clone());
+    let bodies = limit("body", settings.server.body_timeout, &clock);
+    // A grace of nothing at all is given to each wait by itself.
+    let shutdown = limit("shutdown", settings.shutdown.grace.max(Duration::from_millis(1)), &clock);
+    for timeout in [&bodies, &shutdown].into_iter().chain(database.timeouts()) {
+        metrics.patterns.add(timeout.clone());
+    }
     let breakers = parts.breakers;
     Ok(App {
         clock,
@@ -216,7 +224,8 @@ async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clo
         metrics,
         drain: Drain::new(),
         deadlines: Arc::new(deadlines),
-        body_timeout: settings.server.body_timeout,
+        bodies,
+        shutdown,
     })
 }
 
@@ -283,8 +292,7 @@ async fn redrive(app: &App, settings: &Settings) -> JoinSet<()> {
     tasks.spawn(async move {
         // The database may be away.
         while !taken_over && !redrive.drain.has_begun() {
-            // Whichever comes first; the loop's condition tells which it was.
-            let _ = timeout(&redrive.clock, redrive.interval, redrive.drain.begun()).await;
+            redrive.drain.begun_within(redrive.interval, &redrive.clock).await;
             taken_over = take_over(&redrive, &database, started).await;
         }
         redrive.run().await;

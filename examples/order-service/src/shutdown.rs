@@ -1,5 +1,8 @@
 //! The beginning of the end: when it is asked for, and who is told.
 
+use std::time::Duration;
+
+use seawall_core::time::Clock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -27,6 +30,14 @@ impl Drain {
     pub(crate) async fn begun(&self) {
         // The sender lives in `self`, so the wait cannot fail.
         let _ = self.0.subscribe().wait_for(|begun| *begun).await;
+    }
+
+    /// Waits until it begins, or until `pause` is over.
+    pub(crate) async fn begun_within(&self, pause: Duration, clock: &Clock) {
+        tokio::select! {
+            () = self.begun() => {}
+            () = clock.sleep(pause) => {}
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod url;
 use std::pin::Pin;
 
 use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 
 use crate::config;
 use crate::metrics::SqlFigures;
@@ -154,6 +155,16 @@ impl Database {
     /// Whether a statement can be run now.
     pub(crate) async fn ping(&self) -> Result<(), sqlx::Error> {
         self.row(Statement::new("SELECT 1"), |_| Ok(())).await.map(drop)
+    }
+
+    /// What limits the engine's own waiting, for whoever counts.
+    pub(crate) fn timeouts(&self) -> impl Iterator<Item = &Timeout> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(engine) => Some(engine.timeouts()),
+        }
+        .into_iter()
+        .flatten()
     }
 
     /// The connections, as they are now.

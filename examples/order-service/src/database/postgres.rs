@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use tokio::task::JoinSet;
 
@@ -14,8 +15,8 @@ use self::lease::Lease;
 use self::schema::Schema;
 use super::error::{not_ready, timed_out};
 use super::{Connections, DatabaseUrl, Statement};
-use crate::clock::timeout;
 use crate::config;
+use crate::limit::limit;
 
 /// How much longer than the server's own limit the service waits for the server to say that the limit is reached.
 const GRACE: Duration = Duration::from_secs(1);
@@ -29,9 +30,11 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Postgres {
     pool: PgPool,
     schema: Arc<Schema>,
-    clock: Clock,
     acquire_timeout: Duration,
-    limit: Duration,
+    /// How long the server may take to answer a statement.
+    answers: Timeout,
+    /// How long it may take to show that a connection can be used again.
+    returns: Timeout,
     /// Brings the schema up to date when the server is there; ends with the last clone.
     _preparing: Arc<JoinSet<()>>,
 }
@@ -49,7 +52,9 @@ impl Postgres {
         clock: Clock,
     ) -> Result<Self, sqlx::Error> {
         let options = url.options().map_err(|valid| sqlx::Error::InvalidArgument(format!("must be {valid}")))?;
-        let (schema, preparing) = Schema::prepare(options.clone(), settings.acquire_timeout, clock.clone()).await?;
+        let answers = limit("postgresql-answer", settings.statement_timeout + GRACE, &clock);
+        let returns = limit("postgresql-return", settings.acquire_timeout, &clock);
+        let (schema, preparing) = Schema::prepare(options.clone(), settings.acquire_timeout, clock).await?;
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
@@ -57,9 +62,9 @@ impl Postgres {
         Ok(Self {
             pool,
             schema,
-            clock,
             acquire_timeout: settings.acquire_timeout,
-            limit: settings.statement_timeout + GRACE,
+            answers,
+            returns,
             _preparing: Arc::new(preparing),
         })
     }
@@ -86,8 +91,12 @@ impl Postgres {
         Connections { idle, used: self.pool.size().saturating_sub(idle), max }
     }
 
+    pub(super) fn timeouts(&self) -> [&Timeout; 3] {
+        [&self.answers, &self.returns, self.schema.timeout()]
+    }
+
     pub(super) async fn close(&self) {
-        if timeout(&self.clock, self.limit, self.pool.close()).await.is_err() {
+        if self.answers.run(self.pool.close()).await.is_err() {
             tracing::warn!("connections were cut off: the database does not answer");
         }
     }
@@ -97,7 +106,7 @@ impl Postgres {
             return Err(not_ready(obstacle));
         }
         match self.pool.acquire().await {
-            Ok(connection) => Ok(Lease::new(connection, self.clock.clone(), self.acquire_timeout)),
+            Ok(connection) => Ok(Lease::new(connection, self.returns.clone())),
             Err(sqlx::Error::PoolTimedOut) => {
                 let waited = humantime::format_duration(self.acquire_timeout);
                 Err(timed_out(format!("no connection to the server within {waited}")))
@@ -107,10 +116,10 @@ impl Postgres {
     }
 
     async fn within_limit<T>(&self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-        match timeout(&self.clock, self.limit, answer).await {
+        match self.answers.run(answer).await {
             Ok(answer) => answer,
-            Err(_elapsed) => {
-                let waited = humantime::format_duration(self.limit);
+            Err(_late) => {
+                let waited = humantime::format_duration(self.answers.duration());
                 Err(timed_out(format!("no answer from the server within {waited}")))
             }
         }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use seawall_core::ConfigError;
 use seawall_core::time::Clock;
-use seawall_retry::http::{Incoming, IncomingConfig};
+use seawall_retry::http::{Incoming, IncomingConfig, TimeoutHeader};
 use seawall_retry::{TimedOut, Timeout, TimeoutConfig};
 
 use super::Problem;
@@ -16,6 +16,7 @@ use super::Problem;
 /// Reads each request's deadline and answers by then.
 #[derive(Clone, Debug)]
 pub(crate) struct Deadlines {
+    header: HeaderName,
     incoming: Incoming,
     timeout: Timeout,
 }
@@ -27,7 +28,15 @@ impl Deadlines {
     /// Deadlines on `clock`.
     pub(crate) fn new(config: IncomingConfig, clock: &Clock) -> Result<Self, ConfigError> {
         let timeout = Timeout::with_clock(TimeoutConfig::new(LONGEST).name("request"), clock.clone())?;
-        Ok(Self { incoming: Incoming::with_clock(config, clock.clone())?, timeout })
+        // A configuration shows its parts only in the form that it has in files.
+        let written = serde_json::to_value(&config).ok().and_then(|written| written["header"].as_str()?.parse().ok());
+        let header = written.unwrap_or_else(|| TimeoutHeader::default().name().clone());
+        Ok(Self { header, incoming: Incoming::with_clock(config, clock.clone())?, timeout })
+    }
+
+    /// Which header tells them.
+    pub(crate) fn header(&self) -> &HeaderName {
+        &self.header
     }
 
     /// What limits the requests, for whoever counts.

@@ -9,14 +9,16 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use super::deadline::{self, Deadlines};
-use super::leftover::lend;
+use super::leftover::{self, lend};
 use super::problem::Problem;
 use super::request_id::{self, RequestIds};
 use super::security_headers;
+use crate::limit::limit;
 use crate::metrics::{HttpFigures, Traffic};
 
 /// The label of requests that no route matched: never the path itself, of which there is no end.
@@ -27,13 +29,21 @@ const UNMATCHED: &str = "unmatched";
 pub(crate) struct Edge {
     ids: RequestIds,
     clock: Clock,
+    /// How long a caller may take to send what nobody read.
+    leftovers: Timeout,
     figures: HttpFigures,
 }
 
 impl Edge {
     /// An edge that counts in `figures`.
     pub(crate) fn new(clock: Clock, figures: HttpFigures) -> Self {
-        Self { ids: RequestIds::new(), clock, figures }
+        let leftovers = limit("leftover-body", leftover::PATIENCE, &clock);
+        Self { ids: RequestIds::new(), clock, leftovers, figures }
+    }
+
+    /// What limits its waiting, for whoever counts.
+    pub(crate) fn timeout(&self) -> &Timeout {
+        &self.leftovers
     }
 }
 
@@ -58,7 +68,7 @@ async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Re
     let active = edge.figures.begin();
     let (request, leftover) = lend(request);
     let mut response = next.run(request).instrument(span.clone()).await;
-    leftover.drain(&edge.clock);
+    leftover.drain(&edge.leftovers);
     drop(active);
     let took = edge.clock.now().saturating_duration_since(started);
 

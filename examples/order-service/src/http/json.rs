@@ -4,28 +4,17 @@ use std::time::Duration;
 
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
-use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::Path;
 
 use super::body::{MAX_BODY, Unread, read};
 use super::object::Object;
 use super::problem::{Problem, Violation};
-use crate::clock::timeout;
 
 /// How long a caller may take to send its body.
 #[derive(Clone, Debug)]
-pub(crate) struct Patience {
-    pub(crate) clock: Clock,
-    pub(crate) body: Duration,
-}
-
-impl Patience {
-    /// What a provider of the service's own has: its only caller is near by.
-    pub(crate) fn of_provider(clock: Clock) -> Self {
-        Self { clock, body: Duration::from_secs(10) }
-    }
-}
+pub(crate) struct Patience(pub(crate) Timeout);
 
 /// A JSON object, read from a request's body.
 #[derive(Debug)]
@@ -42,11 +31,9 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         check_content_type(request.headers())?;
         check_content_encoding(request.headers())?;
-        let patience = Patience::from_ref(state);
-        let body = timeout(&patience.clock, patience.body, read(request.into_body()))
-            .await
-            .map_err(|_elapsed| too_slow(patience.body))?
-            .map_err(unread)?;
+        let Patience(patience) = Patience::from_ref(state);
+        let body = patience.run(read(request.into_body())).await;
+        let body = body.map_err(|_late| too_slow(patience.duration()))?.map_err(unread)?;
         parse(&body).map(Json)
     }
 }

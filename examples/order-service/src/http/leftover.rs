@@ -12,14 +12,13 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
-use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 use tokio::sync::oneshot;
 
 use super::body::MAX_DRAINED;
-use crate::clock::timeout;
 
 /// How long a caller may take to send what is thrown away.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What comes back of a body that was lent.
 #[derive(Debug)]
@@ -42,14 +41,14 @@ pub(super) fn lend(request: Request) -> (Request, Leftover) {
 }
 
 impl Leftover {
-    /// Reads in the background what was left, up to a bound, and throws it away.
-    pub(super) fn drain(self, clock: &Clock) {
+    /// Reads in the background what was left, up to a bound and for as long as `patience` lasts, and throws it away.
+    pub(super) fn drain(self, patience: &Timeout) {
         let Some(body) = self.0.and_then(|mut leftover| leftover.try_recv().ok()) else { return };
         if body.size_hint().lower() > MAX_DRAINED as u64 {
             return;
         }
-        let clock = clock.clone();
-        tokio::spawn(async move { timeout(&clock, PATIENCE, throw_away(body)).await });
+        let patience = patience.clone();
+        tokio::spawn(async move { patience.run(throw_away(body)).await });
     }
 }
 

@@ -19,5 +19,5 @@ pub(crate) use json::{Json, Patience};
 pub(crate) use object::Object;
 pub(crate) use path::id_in_path;
 pub(crate) use peer::Peer;
-pub(crate) use problem::{Problem, Violation};
+pub(crate) use problem::{MEDIA_TYPE, Problem, Violation};
 pub(crate) use server::{Connections, Listener};

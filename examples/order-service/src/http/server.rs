@@ -11,11 +11,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::peer::WithPeer;
-use crate::clock::timeout;
 use crate::shutdown::Drain;
 
 /// How long a caller may take to send a request's head, the first one or any that follows on the same connection.
@@ -59,7 +59,6 @@ impl Listener {
 pub(crate) struct Connections {
     closing: Drain,
     serving: JoinHandle<Served>,
-    clock: Clock,
 }
 
 type PeerService = WithPeer<TowerToHyperService<Router>>;
@@ -75,17 +74,28 @@ impl Connections {
     /// Serves `router` to whoever connects.
     pub(crate) fn serve(listener: Listener, router: Router, clock: Clock) -> Self {
         let closing = Drain::new();
-        let serving = tokio::spawn(accept(listener.socket, router, closing.clone(), clock.clone()));
-        Self { closing, serving, clock }
+        let serving = tokio::spawn(accept(listener.socket, router, closing.clone(), clock));
+        Self { closing, serving }
     }
 
     /// Accepts no more, lets requests under way finish for at most `grace`, and cuts off the others. Whether all finished.
-    pub(crate) async fn close(mut self, grace: Duration) -> bool {
-        self.closing.begin();
-        let Ok(Served { graceful, mut connections }) = (&mut self.serving).await else { return false };
-        let finished = timeout(&self.clock, grace, graceful.shutdown()).await.is_ok();
+    pub(crate) async fn close(self, patience: &Timeout, grace: Duration) -> bool {
+        let Some(Served { graceful, mut connections }) = self.stop_accepting().await else { return false };
+        let finished = patience.run(graceful.shutdown()).within(grace).await.is_ok();
         connections.shutdown().await;
         finished
+    }
+
+    /// Accepts no more, and cuts off the requests under way.
+    pub(crate) async fn cut_off(self) {
+        if let Some(mut served) = self.stop_accepting().await {
+            served.connections.shutdown().await;
+        }
+    }
+
+    async fn stop_accepting(mut self) -> Option<Served> {
+        self.closing.begin();
+        (&mut self.serving).await.ok()
     }
 }
 

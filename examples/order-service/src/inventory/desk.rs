@@ -5,12 +5,12 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use axum::routing::post;
-use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 
 use super::{Provider, Reservation, Reservations, Reserved, Shelf};
-use crate::http::{Json, Patience};
+use crate::http::Json;
 use crate::provider::{Behaviour, Trade};
 
 impl Provider {
@@ -36,8 +36,8 @@ impl Provider {
 impl Trade for Shelf {
     type Done = Reservations;
 
-    fn work(self: Arc<Self>) -> Router {
-        Router::new().route("/reservations", post(reserve)).with_state(self)
+    fn work(self: Arc<Self>, bodies: Timeout) -> Router {
+        Router::new().route("/reservations", post(reserve)).with_state((self, bodies))
     }
 
     fn books(self: Arc<Self>) -> Router {
@@ -49,12 +49,9 @@ impl Trade for Shelf {
     }
 }
 
-impl FromRef<Arc<Shelf>> for Patience {
-    fn from_ref(_shelf: &Arc<Shelf>) -> Self {
-        Self::of_provider(Clock::system())
-    }
-}
-
-async fn reserve(State(shelf): State<Arc<Shelf>>, Json(reservation): Json<Reservation>) -> axum::Json<Reserved> {
+async fn reserve(
+    State((shelf, _)): State<(Arc<Shelf>, Timeout)>,
+    Json(reservation): Json<Reservation>,
+) -> axum::Json<Reserved> {
     axum::Json(shelf.reserve(reservation))
 }

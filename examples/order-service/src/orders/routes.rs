@@ -25,8 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 /// Place an order.
 ///
 /// The order is stored first, then what it needs is set aside, then it is paid. When a provider is slow or down the order is
-/// accepted all the same, its payment pending, and is paid as soon as the provider works again. The header
-/// `x-request-timeout-ms` says how long the caller waits.
+/// accepted all the same, its payment pending, and is paid as soon as the provider works again.
 #[utoipa::path(
     post,
     path = "/orders",
@@ -48,7 +47,6 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Fields at fault", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Cannot be stored now", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "The deadline passed", body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn place(

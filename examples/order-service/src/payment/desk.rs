@@ -4,15 +4,15 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRef, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 
 use super::ledger::{Booking, Charges, Ledger};
 use super::{Charge, Provider};
-use crate::http::{Json, Patience, Problem};
+use crate::http::{Json, Problem};
 use crate::orders::Amount;
 use crate::provider::{Behaviour, Trade};
 
@@ -34,8 +34,8 @@ impl Provider {
 impl Trade for Ledger {
     type Done = Charges;
 
-    fn work(self: Arc<Self>) -> Router {
-        Router::new().route("/charges", post(charge)).with_state(self)
+    fn work(self: Arc<Self>, bodies: Timeout) -> Router {
+        Router::new().route("/charges", post(charge)).with_state((self, bodies))
     }
 
     fn books(self: Arc<Self>) -> Router {
@@ -47,13 +47,7 @@ impl Trade for Ledger {
     }
 }
 
-impl FromRef<Arc<Ledger>> for Patience {
-    fn from_ref(_ledger: &Arc<Ledger>) -> Self {
-        Self::of_provider(Clock::system())
-    }
-}
-
-async fn charge(State(ledger): State<Arc<Ledger>>, Json(charge): Json<Charge>) -> Response {
+async fn charge(State((ledger, _)): State<(Arc<Ledger>, Timeout)>, Json(charge): Json<Charge>) -> Response {
     match ledger.book(charge) {
         Booking::New(receipt) => (StatusCode::CREATED, axum::Json(receipt)).into_response(),
         Booking::Replay(receipt) => axum::Json(receipt).into_response(),

@@ -2,6 +2,7 @@
 
 use axum::http::uri::InvalidUri;
 use seawall_core::Deadline;
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::orders::Amount;
@@ -27,7 +28,17 @@ pub(crate) struct Charge {
 /// The provider's word that it has collected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipt {
+    #[serde(deserialize_with = "printable")]
     pub(crate) charge_id: String,
+}
+
+/// A text that can be stored wherever the orders are: PostgreSQL keeps no NUL, and no other control character belongs into a name.
+fn printable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.chars().position(char::is_control) {
+        Some(at) => Err(D::Error::custom(format!("character {at} is a control character"))),
+        None => Ok(text),
+    }
 }
 
 impl Payments {
@@ -53,5 +64,25 @@ impl Payments {
         deadline: Option<Deadline>,
     ) -> Result<Receipt, Unanswerable> {
         self.calls.for_caller(deadline, |until| self.client.ask(charge, until)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_that_cannot_be_stored_everywhere_is_none() {
+        for (text, good) in [
+            ("charge-1", true),
+            ("Beleg №7", true),
+            ("", true),
+            ("a\\u0000b", false),
+            ("\\n", false),
+            ("\\u0085", false),
+        ] {
+            let receipt = serde_json::from_str::<Receipt>(&format!(r#"{{"charge_id":"{text}"}}"#));
+            assert_eq!(receipt.is_ok(), good, "{text}: {receipt:?}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use seawall_core::{Backoff, Rejection};
 
 use super::{Charge, Payments, Receipt};
 use crate::breakers::{Guarded, NoData, Unanswered};
-use crate::clock::{WallTime, timeout};
+use crate::clock::WallTime;
 use crate::inventory::{Inventory, Reservation};
 use crate::metrics::OrderFigures;
 use crate::orders::{Due, Item, OrderStore};
@@ -64,8 +64,7 @@ impl Redrive {
                 tracing::warn!(%error, ?pause, "pending payments cannot be read");
                 pause
             });
-            // Whichever comes first; the loop's condition tells which it was.
-            let _ = timeout(&self.clock, pause, self.drain.begun()).await;
+            self.drain.begun_within(pause, &self.clock).await;
         }
     }
 

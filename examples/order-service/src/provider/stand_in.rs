@@ -19,23 +19,28 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use parking_lot::Mutex;
 use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 use seawall_retry::http::{Incoming, IncomingConfig};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::behaviour::{Behaviour, Mood};
 use crate::http::{Connections, Json, Listener, Patience, Problem, Violation};
+use crate::limit::limit;
 
 /// More than any request has.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// How long the only caller, which is near by, may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a provider does when it is well.
 pub trait Trade: fmt::Debug + Send + Sync + 'static {
     /// What it has done.
     type Done: Copy + fmt::Debug + Serialize + Send;
 
-    /// The requests that suffer from every fault.
-    fn work(self: Arc<Self>) -> Router;
+    /// The requests that suffer from every fault; `bodies` limits how long theirs may take.
+    fn work(self: Arc<Self>, bodies: Timeout) -> Router;
 
     /// The requests that look at what was done, and never fail.
     fn books(self: Arc<Self>) -> Router;
@@ -72,6 +77,7 @@ pub struct Figures<D> {
 #[derive(Debug)]
 struct Desk<T> {
     clock: Clock,
+    bodies: Timeout,
     incoming: Incoming,
     mood: Mood,
     seen: Mutex<Seen>,
@@ -96,6 +102,7 @@ impl<T: Trade> Provider<T> {
         let url = format!("http://{}", listener.address());
         let desk = Arc::new(Desk {
             clock: clock.clone(),
+            bodies: limit("body", BODY_TIMEOUT, &clock),
             incoming: Incoming::new(IncomingConfig::default()).map_err(io::Error::other)?,
             mood: Mood::new(behaviour),
             seen: Mutex::default(),
@@ -133,7 +140,7 @@ impl<T: Trade> Provider<T> {
     pub async fn stop(&self) {
         let connections = self.connections.lock().take();
         if let Some(connections) = connections {
-            connections.close(Duration::ZERO).await;
+            connections.cut_off().await;
         }
     }
 }
@@ -161,7 +168,7 @@ fn router<T: Trade>(desk: &Arc<Desk<T>>) -> Router {
         .route("/behaviour", get(behaviour::<T>).put(behave::<T>))
         .route("/figures", get(figures::<T>))
         .with_state(desk.clone());
-    let work = desk.trade.clone().work().layer(from_fn_with_state(desk.clone(), suffer::<T>));
+    let work = desk.trade.clone().work(desk.bodies.clone()).layer(from_fn_with_state(desk.clone(), suffer::<T>));
     work.merge(desk.trade.clone().books()).merge(levers)
 }
 
@@ -187,7 +194,13 @@ async fn suffer<T: Trade>(State(desk): State<Arc<Desk<T>>>, request: Request, ne
 
 impl<T> axum::extract::FromRef<Arc<Desk<T>>> for Patience {
     fn from_ref(desk: &Arc<Desk<T>>) -> Self {
-        Self::of_provider(desk.clock.clone())
+        Self(desk.bodies.clone())
+    }
+}
+
+impl<T> axum::extract::FromRef<(Arc<T>, Timeout)> for Patience {
+    fn from_ref((_trade, bodies): &(Arc<T>, Timeout)) -> Self {
+        Self(bodies.clone())
     }
 }
 

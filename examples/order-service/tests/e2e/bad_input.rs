@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Engine, Shop, order, order_text};
+use crate::support::{Engine, Exposition, Shop, order, order_text};
 
 each_engine!(
     a_bad_order_names_its_field_and_leaves_no_trace,
@@ -236,6 +236,8 @@ async fn a_body_that_never_ends_is_not_waited_for(engine: Engine) {
     let length = stream.read(&mut answer).await.expect("an answer");
     let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("application/problem+json"), "{answer}");
+    let figures = Exposition::parse(shop.public.get("/metrics").await.text());
+    assert_eq!(figures.count(r#"seawall_timeout_calls_total{name="body",end="elapsed"}"#), 1);
     assert_eq!(shop.count_orders().await, 0);
     shop.close().await;
 }

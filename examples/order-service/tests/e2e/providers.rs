@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use axum::routing::post;
 use order_service::config::Settings;
 use order_service::payment::Behaviour;
 use seawall_circuit_breaker::Config as BreakerConfig;
 use seawall_core::time::Clock;
 use seawall_retry::{Config as RetryConfig, Deposits};
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use crate::support::{Answer, Engine, Exposition, ORDER_TOTAL, Shop, eventually, order_text, outage};
 
@@ -23,6 +25,7 @@ each_engine!(
     what_is_out_of_stock_is_refused_and_costs_nothing,
     an_accepted_order_waits_for_stock_and_is_reserved_once,
     the_figures_of_the_patterns_are_exported,
+    a_receipt_that_cannot_be_stored_is_the_providers_failure,
 );
 
 const ORDERS: u64 = 50;
@@ -256,4 +259,23 @@ async fn the_figures_of_the_patterns_are_exported(engine: Engine) {
     assert_eq!(figures.count(r#"payment_attempts_total{outcome="failed"}"#), 4);
     assert_eq!(figures.count(r#"inventory_attempts_total{outcome="succeeded"}"#), 1);
     shop.close().await;
+}
+
+async fn a_receipt_that_cannot_be_stored_is_the_providers_failure(engine: Engine) {
+    let odd = axum::Router::new().route("/charges", post(async || axum::Json(json!({"charge_id": "charge\u{0}1"}))));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let provider = tokio::spawn(async move { axum::serve(listener, odd).await });
+    let shop = Shop::open_with(engine, |settings| {
+        only_retries(settings);
+        settings.payment.url = Some(url);
+    })
+    .await;
+    let answer = shop.public.post_order(order_text("order-1")).await;
+    assert_eq!((answer.status, &answer.json()["payment"]), (StatusCode::CREATED, &json!("pending")));
+    assert_eq!(shop.breaker().await["total"]["failures"], 1);
+    let database = shop.public.get("/circuit-breakers/database-writes").await.json();
+    assert_eq!(database["total"]["failures"], 0, "nothing was asked of the database that it cannot do: {database}");
+    shop.close().await;
+    provider.abort();
 }

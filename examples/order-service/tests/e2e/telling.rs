@@ -1,20 +1,25 @@
 //! What the service tells about itself is true and complete.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use http_body_util::Full;
+use seawall_retry::http::{IncomingConfig, TimeoutHeader};
 use serde_json::Value;
 
 use crate::support::{Client, Engine, Exposition, Shop, order_text};
 
 each_engine!(
     the_document_lists_every_route,
+    every_route_keeps_deadlines_and_says_so,
+    the_document_names_the_header_that_tells_deadlines,
     the_front_page_leads_everywhere,
     the_document_describes_the_order_that_the_readme_sends,
     metrics_are_openmetrics_and_count_what_happened,
     every_answer_has_its_headers,
     a_healthy_service_says_so,
+    each_limit_on_waiting_counts_under_its_name,
 );
 
 /// Every route in the document of the listener, as "METHOD path".
@@ -86,6 +91,60 @@ async fn the_document_lists_every_route(engine: Engine) {
         for route in public.union(&admin).filter(|route| !routes.contains(*route)) {
             assert!(!has_route(client, route).await, "{route} is there but not described");
         }
+    }
+    shop.close().await;
+}
+
+async fn every_route_keeps_deadlines_and_says_so(engine: Engine) {
+    const HEADER: &str = "x-request-timeout-ms";
+    let shop = Shop::open(engine).await;
+    for client in [&shop.public, &shop.admin] {
+        let document = client.get("/openapi.json").await.json();
+        for route in described(client).await {
+            let (method, path) = route.split_once(' ').expect("a method and a path");
+            let operation = &document["paths"][path][method.to_lowercase()];
+            let header = operation["parameters"].as_array().into_iter().flatten().find(|it| it["name"] == HEADER);
+            assert!(header.is_some_and(|header| header["in"] == "header"), "{route}: {operation}");
+            for (told, status, kind) in [("soon", "400", "malformed-request"), ("0", "504", "deadline-passed")] {
+                let described = &operation["responses"][status]["content"]["application/problem+json"]["schema"];
+                assert_eq!(described["$ref"], "#/components/schemas/Problem", "{route}: {operation}");
+                let method = Method::from_bytes(method.as_bytes()).expect("a method");
+                let request = client.request(method, &path.replace("{id}", "unknown").replace("{name}", "payment"));
+                let request = request.header(HEADER, told).body(Full::default()).expect("a good request");
+                let answer = client.send(request).await;
+                assert_eq!(answer.status.as_str(), status, "{route}, {told}: {}", answer.text());
+                assert_eq!(answer.problem()["type"], format!("urn:order-service:problem:{kind}"), "{route}");
+            }
+        }
+        assert!(document["components"]["schemas"]["Problem"]["properties"]["errors"].is_object());
+    }
+    shop.close().await;
+}
+
+async fn the_document_names_the_header_that_tells_deadlines(engine: Engine) {
+    let shop = Shop::open_with(engine, |settings| {
+        settings.server.deadline = IncomingConfig::default().header(TimeoutHeader::grpc());
+    })
+    .await;
+    let parameters = shop.public.get("/openapi.json").await.json()["paths"]["/livez"]["get"]["parameters"].clone();
+    assert_eq!(parameters[0]["name"], "grpc-timeout", "{parameters}");
+    shop.close().await;
+}
+
+async fn each_limit_on_waiting_counts_under_its_name(engine: Engine) {
+    let shop = Shop::open_with(engine, |settings| settings.server.body_timeout = Duration::from_secs(7)).await;
+    shop.public.post_order(order_text("order-1")).await;
+    let metrics = shop.public.get("/metrics").await;
+    let figures = Exposition::parse(metrics.text());
+    assert_eq!(figures.count(r#"seawall_timeout_calls_total{name="body",end="in_time"}"#), 1);
+    assert!(metrics.text().contains("seawall_timeout_limit_seconds{name=\"body\"} 7.0"), "{}", metrics.text());
+    let mut names = vec!["body", "leftover-body", "shutdown", "request", "payment", "inventory", "database"];
+    if engine == Engine::Postgres {
+        names.extend(["postgresql-answer", "postgresql-return", "postgresql-schema"]);
+        assert!(figures.count(r#"seawall_timeout_calls_total{name="postgresql-answer",end="in_time"}"#) >= 1);
+    }
+    for name in names {
+        assert_eq!(figures.count(&format!(r#"seawall_timeout_calls_total{{name="{name}",end="elapsed"}}"#)), 0);
     }
     shop.close().await;
 }

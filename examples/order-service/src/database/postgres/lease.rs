@@ -1,12 +1,8 @@
-use std::time::Duration;
-
-use seawall_core::time::Clock;
+use seawall_retry::Timeout;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
 use tokio::runtime::Handle;
-
-use crate::clock::timeout;
 
 /// A connection on loan from the pool.
 ///
@@ -15,14 +11,13 @@ use crate::clock::timeout;
 #[derive(Debug)]
 pub(super) struct Lease {
     connection: PoolConnection<Postgres>,
-    clock: Clock,
     /// How long the check may take.
-    limit: Duration,
+    limit: Timeout,
 }
 
 impl Lease {
-    pub(super) fn new(connection: PoolConnection<Postgres>, clock: Clock, limit: Duration) -> Self {
-        Self { connection, clock, limit }
+    pub(super) fn new(connection: PoolConnection<Postgres>, limit: Timeout) -> Self {
+        Self { connection, limit }
     }
 
     pub(super) fn get(&mut self) -> &mut PgConnection {
@@ -35,9 +30,9 @@ impl Drop for Lease {
         let back = self.connection.return_to_pool();
         // Without a runtime there is nobody to check the connection: dropping `back` closes it.
         if let Ok(runtime) = Handle::try_current() {
-            let (clock, limit) = (self.clock.clone(), self.limit);
+            let limit = self.limit.clone();
             runtime.spawn(async move {
-                if timeout(&clock, limit, back).await.is_err() {
+                if limit.run(back).await.is_err() {
                     tracing::info!("a connection to the database is given up: the server does not answer");
                 }
             });

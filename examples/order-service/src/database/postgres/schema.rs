@@ -6,15 +6,16 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use seawall_core::time::Clock;
 use seawall_core::{Backoff, Jitter};
+use seawall_retry::Timeout;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::session;
-use crate::clock::{Elapsed, timeout};
 use crate::database::error::{is_refusal, timed_out};
 use crate::database::migrations;
+use crate::limit::limit;
 
 /// How long a step of a migration may take; a busy table takes longer to change than to read.
 const STEP_LIMIT: Duration = Duration::from_mins(1);
@@ -34,6 +35,8 @@ pub(super) struct Schema {
     ready: OnceLock<()>,
     /// Why it is not ready.
     obstacle: Mutex<String>,
+    /// How long the server may take for each step; for most of them less than this.
+    steps: Timeout,
 }
 
 impl Schema {
@@ -48,25 +51,35 @@ impl Schema {
         connect_timeout: Duration,
         clock: Clock,
     ) -> Result<(Arc<Self>, JoinSet<()>), sqlx::Error> {
-        let schema = Arc::new(Self { ready: OnceLock::new(), obstacle: Mutex::new("connecting".to_owned()) });
+        let steps = limit("postgresql-schema", MIGRATION_LIMIT, &clock);
+        let schema = Arc::new(Self {
+            ready: OnceLock::new(),
+            obstacle: Mutex::new("connecting".to_owned()),
+            steps: steps.clone(),
+        });
         let preparation = Preparation {
             options: session(options, STEP_LIMIT, LOCK_LIMIT),
             connect_timeout,
-            clock: clock.clone(),
+            clock,
             schema: schema.clone(),
         };
         let (refusal, refused) = oneshot::channel();
         let mut tasks = JoinSet::new();
         tasks.spawn(preparation.run(refusal));
-        match timeout(&clock, connect_timeout * 2, refused).await {
+        match steps.run(refused).within(connect_timeout * 2).await {
             Ok(Ok(error)) => Err(error),
-            Ok(Err(_)) | Err(Elapsed) => Ok((schema, tasks)),
+            Ok(Err(_)) | Err(_) => Ok((schema, tasks)),
         }
     }
 
     /// Why no statement can be run yet; `None` from the moment on when they can.
     pub(super) fn obstacle(&self) -> Option<String> {
         self.ready.get().is_none().then(|| self.obstacle.lock().clone())
+    }
+
+    /// What limits the steps.
+    pub(super) fn timeout(&self) -> &Timeout {
+        &self.steps
     }
 }
 
@@ -116,8 +129,7 @@ impl Preparation {
     }
 
     async fn within<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, sqlx::Error> {
-        timeout(&self.clock, limit, future)
-            .await
-            .map_err(|_elapsed| timed_out(format!("no answer within {}", humantime::format_duration(limit))))
+        let answer = self.schema.steps.run(future).within(limit).await;
+        answer.map_err(|_late| timed_out(format!("no answer within {}", humantime::format_duration(limit))))
     }
 }
