@@ -1,18 +1,32 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(
+    clippy::inline_always,
+    reason = "a decision is on every call: inlined whole, what nobody looks at is never made"
+)]
 
+mod algorithm;
+mod cell;
+mod config;
+mod event;
+mod figures;
+mod grant;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod limit;
+mod limiter;
+mod policy;
 mod quota;
+mod reservation;
+mod throttled;
 
+pub use algorithm::Algorithm;
+pub use config::{Config, Mode, Scaling};
+pub use event::Event;
+pub use grant::Grant;
+pub use limit::Carry;
+pub use limiter::{Limiter, RateLimiter};
+pub use policy::{Cells, Turn};
 pub use quota::Quota;
-
-/// Placeholder for the paths in the docs.
-#[derive(Debug)]
-pub enum Algorithm {
-    /// .
-    Gcra,
-    /// .
-    TokenSteps,
-}
+pub use reservation::Reservation;
+pub use throttled::Throttled;

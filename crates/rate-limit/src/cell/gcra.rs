@@ -1,0 +1,170 @@
+use seawall_core::ConfigError;
+use seawall_core::sync::Mutex;
+use seawall_core::sync::atomic::{AtomicU64, Ordering};
+use seawall_core::time::{Clock, Timestamp};
+
+use super::{Decision, Denied, Granted, Published};
+use crate::figures::{Figures, Limits};
+use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Want};
+use crate::quota::Quota;
+
+/// A [`Gcra`]'s one word, changed by a compare-and-swap. A refusal writes nothing.
+#[repr(align(128))]
+pub(crate) struct GcraCell {
+    /// The theoretical arrival time, in ticks.
+    tat: AtomicU64,
+    /// The longest wait that was ever granted, in ticks: so far the arrival time may lie beyond now and the capacity.
+    longest_wait: AtomicU64,
+    published: Published,
+    replacing: Mutex<()>,
+}
+
+impl GcraCell {
+    pub(crate) fn new(quota: Quota) -> Result<Self, ConfigError> {
+        let published = Published::new(&Gcra::new(quota)?, quota);
+        Ok(Self { tat: AtomicU64::new(0), longest_wait: AtomicU64::new(0), published, replacing: Mutex::new(()) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn take(&self, want: Want, clock: &Clock) -> Decision {
+        let mut tat = self.tat.load(Ordering::Acquire);
+        loop {
+            let (gcra, limits) = self.published.read();
+            let now = gcra.ticks(want.now);
+            if want.cells == 0 || want.cells > gcra.burst() {
+                return Self::without_taking(&gcra, limits, tat, want);
+            }
+            let max_wait = want.max_wait.saturating_mul(gcra.ticks_per_nano());
+            match gcra.advance(tat, now, want.cells, max_wait) {
+                Ok(new) => {
+                    let wait = (new - now).saturating_sub(gcra.capacity());
+                    if wait > 0 {
+                        // Before the word, so that nobody takes its time for one of a clock that has stepped back.
+                        self.longest_wait.fetch_max(wait, Ordering::Relaxed);
+                    }
+                    match self.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Acquire) {
+                        Ok(_) => {
+                            let figures = figures(&gcra, new, now);
+                            let act_at = want.now.as_nanos().saturating_add(figures.nanos(wait));
+                            let act_at = Timestamp::from_nanos(act_at);
+                            let taken = Taken { at: want.now, act_at, cells: want.cells, mark: new };
+                            return Ok(Granted { taken, figures });
+                        }
+                        Err(found) => tat = found,
+                    }
+                }
+                Err(missing) => {
+                    if self.is_ahead(&gcra, tat, now)
+                        && let Some(healed) = self.heal(clock)
+                    {
+                        tat = healed;
+                        continue;
+                    }
+                    let figures = figures(&gcra, tat, now);
+                    let refused = Refused::Later { retry_after: figures.nanos(missing) };
+                    return Err(Denied { refused, figures, limits });
+                }
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Denied> {
+        let tat = self.tat.load(Ordering::Acquire);
+        let (gcra, limits) = self.published.read();
+        let now = gcra.ticks(now);
+        match gcra.advance(tat, now, 1, 0) {
+            // A state that the clock has left behind is for a real call to mend.
+            Err(missing) if !self.is_ahead(&gcra, tat, now) => {
+                let figures = figures(&gcra, tat, now);
+                Err(Denied { refused: Refused::Later { retry_after: figures.nanos(missing) }, figures, limits })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn without_taking(gcra: &Gcra, limits: Limits, tat: u64, want: Want) -> Decision {
+        let figures = figures(gcra, tat, gcra.ticks(want.now));
+        if want.cells > 0 {
+            return Err(Denied { refused: Refused::Never, figures, limits });
+        }
+        Ok(Granted { taken: Taken { at: want.now, act_at: want.now, cells: 0, mark: tat }, figures })
+    }
+
+    #[inline(always)]
+    fn is_ahead(&self, gcra: &Gcra, tat: u64, now: u64) -> bool {
+        tat > now.saturating_add(gcra.capacity()).saturating_add(self.longest_wait.load(Ordering::Relaxed))
+    }
+
+    /// Brings back an arrival time that lies further ahead than any clock could have brought it: the clock has stepped back.
+    ///
+    /// The word is read before the clock, so that a thread which was held up between reading the clock and getting here does not
+    /// take the time that passed for a step.
+    #[cold]
+    fn heal(&self, clock: &Clock) -> Option<u64> {
+        let tat = self.tat.load(Ordering::Acquire);
+        let (gcra, _) = self.published.read();
+        let now = gcra.ticks(clock.now());
+        if !self.is_ahead(&gcra, tat, now) {
+            return None;
+        }
+        let latest = now.saturating_add(gcra.capacity()).saturating_add(self.longest_wait.load(Ordering::Relaxed));
+        Some(match self.tat.compare_exchange(tat, latest, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => latest,
+            Err(found) => found,
+        })
+    }
+
+    pub(crate) fn give_back(&self, taken: Taken, now: Timestamp) {
+        self.update(|gcra, tat| tat - gcra.refundable(tat, &taken, gcra.ticks(now)));
+    }
+
+    pub(crate) fn carry(&self, quota: Quota, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
+        let _alone = self.replacing.lock();
+        self.published.replace(quota, |old, new| {
+            let carried = |tat| new.carry(old, tat, carry, now);
+            let mut tat = self.tat.load(Ordering::Acquire);
+            while let Err(found) = self.tat.compare_exchange(tat, carried(tat), Ordering::AcqRel, Ordering::Acquire) {
+                tat = found;
+            }
+        })
+    }
+
+    /// What is owed at `now`, in nanoseconds.
+    pub(crate) fn debt(&self, now: Timestamp) -> u64 {
+        let (gcra, _) = self.published.read();
+        gcra.nanos(self.tat.load(Ordering::Acquire).saturating_sub(gcra.ticks(now)))
+    }
+
+    /// Owes so many nanoseconds at `now`, if it owes less.
+    pub(crate) fn owe(&self, debt: u64, now: Timestamp) {
+        self.update(|gcra, tat| {
+            let debt = debt.saturating_mul(gcra.ticks_per_nano()).min(gcra.capacity());
+            tat.max(gcra.ticks(now).saturating_add(debt))
+        });
+    }
+
+    /// Owes nothing.
+    pub(crate) fn reset(&self) {
+        self.update(|_, _| 0);
+    }
+
+    fn update(&self, change: impl Fn(&Gcra, u64) -> u64) {
+        let mut tat = self.tat.load(Ordering::Acquire);
+        loop {
+            let (gcra, _) = self.published.read();
+            match self.tat.compare_exchange_weak(tat, change(&gcra, tat), Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return,
+                Err(found) => tat = found,
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn figures(gcra: &Gcra, tat: u64, now: u64) -> Figures {
+    let owed = tat.saturating_sub(now);
+    let left = gcra.capacity().saturating_sub(owed);
+    Figures { left, unit: gcra.interval(), owed, ticks_per_nano: gcra.ticks_per_nano() }
+}

@@ -1,0 +1,91 @@
+use seawall_core::ConfigError;
+use seawall_core::sync::Mutex;
+use seawall_core::time::{Clock, Timestamp};
+
+use super::{Decision, Denied, Granted};
+use crate::algorithm::{Algorithm, Built};
+use crate::figures::{Figures, Limits};
+use crate::limit::{Carry, Limit, Taken, Want};
+use crate::quota::Quota;
+
+/// Any [`Limit`] with its state, under a lock.
+pub(crate) struct Locked<L: Limit> {
+    inner: Mutex<Inner<L>>,
+}
+
+struct Inner<L: Limit> {
+    limit: L,
+    limits: Limits,
+    state: L::State,
+    /// The longest wait that was ever granted, in nanoseconds.
+    longest_wait: u64,
+}
+
+/// What a cell does, whatever its algorithm.
+pub(crate) trait Store: Send + Sync {
+    fn take(&self, want: Want, clock: &Clock) -> Decision;
+    fn glance(&self, now: Timestamp) -> Result<(), Denied>;
+    fn give_back(&self, taken: Taken, now: Timestamp);
+    fn carry(&self, quota: Quota, algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError>;
+    fn reset(&self);
+}
+
+impl<L: Limit> Locked<L> {
+    pub(crate) fn new(limit: L, quota: Quota) -> Self {
+        let inner = Inner { limit, limits: Limits::of(quota), state: L::State::default(), longest_wait: 0 };
+        Self { inner: Mutex::new(inner) }
+    }
+}
+
+impl<L: Built> Store for Locked<L> {
+    fn take(&self, want: Want, clock: &Clock) -> Decision {
+        let Inner { limit, limits, state, longest_wait } = &mut *self.inner.lock();
+        let mut now = want.now;
+        if limit.ahead(state, now, *longest_wait) > 0 {
+            // Read again under the lock: a thread that was held up on its way here must not take that for a step of the clock.
+            now = clock.now().max(now);
+            let by = limit.ahead(state, now, *longest_wait);
+            limit.pull_back(state, by);
+        }
+        let decided = limit.take(state, Want { now, ..want });
+        let owed = limit.reset_at(state).as_nanos().saturating_sub(now.as_nanos());
+        let figures = Figures::plain(limit.remaining(state, now), owed);
+        match decided {
+            Ok(taken) => {
+                *longest_wait = (*longest_wait).max(taken.act_at.as_nanos().saturating_sub(now.as_nanos()));
+                Ok(Granted { taken, figures })
+            }
+            Err(refused) => Err(Denied { refused, figures, limits: *limits }),
+        }
+    }
+
+    fn glance(&self, now: Timestamp) -> Result<(), Denied> {
+        let Inner { limit, limits, state, longest_wait } = &mut *self.inner.lock();
+        if limit.ahead(state, now, *longest_wait) > 0 {
+            // A state that the clock has left behind is for a real call to mend.
+            return Ok(());
+        }
+        let Err(refused) = limit.take(&mut state.clone(), Want::one(now)) else { return Ok(()) };
+        let owed = limit.reset_at(state).as_nanos().saturating_sub(now.as_nanos());
+        Err(Denied { refused, figures: Figures::plain(limit.remaining(state, now), owed), limits: *limits })
+    }
+
+    fn give_back(&self, taken: Taken, now: Timestamp) {
+        let Inner { limit, state, .. } = &mut *self.inner.lock();
+        limit.give_back(state, taken, now);
+    }
+
+    fn carry(&self, quota: Quota, algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
+        let limit = L::build(quota, algorithm)?;
+        let inner = &mut *self.inner.lock();
+        let state = std::mem::take(&mut inner.state);
+        inner.state = limit.carry(&inner.limit, state, carry, now);
+        inner.limit = limit;
+        inner.limits = Limits::of(quota);
+        Ok(())
+    }
+
+    fn reset(&self) {
+        self.inner.lock().state = L::State::default();
+    }
+}

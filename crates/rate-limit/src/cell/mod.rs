@@ -1,0 +1,128 @@
+//! Where the state of one limit is kept, and changed by many threads at once.
+
+mod gcra;
+mod locked;
+mod published;
+mod window;
+
+pub(crate) use gcra::GcraCell;
+pub(crate) use locked::{Locked, Store};
+pub(crate) use published::Published;
+pub(crate) use window::WindowCell;
+
+use seawall_core::ConfigError;
+use seawall_core::time::{Clock, Timestamp};
+
+use crate::algorithm::{Algorithm, Built};
+use crate::figures::{Figures, Limits};
+use crate::limit::{Carry, Gcra, Refused, SlidingWindow, SlidingWindowState, Taken, Want};
+use crate::quota::Quota;
+
+/// What was taken, and what is left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted {
+    pub(crate) taken: Taken,
+    pub(crate) figures: Figures,
+}
+
+/// Why nothing was taken, and what is left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Denied {
+    pub(crate) refused: Refused,
+    pub(crate) figures: Figures,
+    pub(crate) limits: Limits,
+}
+
+pub(crate) type Decision = Result<Granted, Denied>;
+
+/// One limit's state.
+pub(crate) enum Cell {
+    Gcra(Box<GcraCell>),
+    Window(Box<WindowCell>),
+    Locked(Box<dyn Store>),
+}
+
+impl Cell {
+    pub(crate) fn new(quota: Quota, algorithm: Algorithm) -> Result<Self, ConfigError> {
+        Ok(match algorithm {
+            Algorithm::Gcra => Self::Gcra(Box::new(GcraCell::new(quota)?)),
+            Algorithm::SlidingWindow { .. } => {
+                let window = SlidingWindow::build(quota, algorithm)?;
+                Self::Window(Box::new(WindowCell::new(window, Limits::of(quota))))
+            }
+        })
+    }
+
+    /// Takes what is wanted. `clock` is read again where a state is found to lie in the future.
+    #[inline(always)]
+    pub(crate) fn take(&self, want: Want, clock: &Clock) -> Decision {
+        match self {
+            Self::Gcra(cell) => cell.take(want, clock),
+            Self::Window(cell) => cell.take(want, clock),
+            Self::Locked(cell) => cell.take(want, clock),
+        }
+    }
+
+    /// Whether one cell would be refused now. Takes nothing.
+    #[inline]
+    pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Denied> {
+        match self {
+            Self::Gcra(cell) => cell.glance(now),
+            Self::Window(cell) => cell.glance(now),
+            Self::Locked(cell) => cell.glance(now),
+        }
+    }
+
+    /// As much of `want.cells` as there is.
+    pub(crate) fn take_up_to(&self, want: Want, clock: &Clock) -> Decision {
+        let mut want = want;
+        loop {
+            let most = match self.take(want, clock) {
+                Ok(granted) => return Ok(granted),
+                Err(denied) => denied.figures.remaining(),
+            };
+            // Others may take meanwhile, so that it can be less each time; nothing is always there.
+            want.cells = most.min(want.cells - 1);
+        }
+    }
+
+    /// Gives back what is safe to give back.
+    pub(crate) fn give_back(&self, taken: Taken, now: Timestamp) {
+        match self {
+            Self::Gcra(cell) => cell.give_back(taken, now),
+            Self::Window(cell) => cell.freeze().give_back(taken, now),
+            Self::Locked(cell) => cell.give_back(taken, now),
+        }
+    }
+
+    /// Replaces the quota.
+    pub(crate) fn carry(
+        &self,
+        quota: Quota,
+        algorithm: Algorithm,
+        carry: Carry,
+        now: Timestamp,
+    ) -> Result<(), ConfigError> {
+        match self {
+            Self::Gcra(cell) => {
+                Gcra::build(quota, algorithm)?;
+                cell.carry(quota, carry, now)
+            }
+            Self::Window(cell) => {
+                let window = SlidingWindow::build(quota, algorithm)?;
+                cell.freeze().carry(window, Limits::of(quota), carry, now);
+                Ok(())
+            }
+            Self::Locked(cell) => cell.carry(quota, algorithm, carry, now),
+        }
+    }
+
+    /// Forgets whatever was taken.
+    pub(crate) fn reset(&self) {
+        match self {
+            Self::Gcra(cell) => cell.reset(),
+            Self::Window(cell) => *cell.freeze().state().1 = SlidingWindowState::default(),
+            Self::Locked(cell) => cell.reset(),
+        }
+    }
+}

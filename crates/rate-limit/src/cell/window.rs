@@ -1,0 +1,246 @@
+use seawall_core::sync::atomic::{AtomicU64, Ordering};
+use seawall_core::sync::{Mutex, MutexGuard};
+use seawall_core::time::{Clock, Timestamp};
+
+use super::{Decision, Denied, Granted};
+use crate::figures::{Figures, Limits};
+use crate::limit::{Carry, Limit, Refused, SlidingWindow, SlidingWindowState, Taken, Want};
+
+/// A [`SlidingWindow`] that is changed by a compare-and-swap while its newest bucket lasts.
+///
+/// How many cells count is one word. Whoever finds room in it, within the newest bucket's time, adds to it and is done: the
+/// older buckets cannot change meanwhile. Everything else (the next bucket, a wait, giving back) takes the lock, *freezes* the
+/// word so that nobody adds to it, works on the window's whole state and publishes the word anew. A full window refuses without
+/// the lock, because when it has room again is published with it.
+///
+/// A change of any published field happens between two changes of the word. So whoever has changed the word from what they
+/// read, or has found it unchanged, has decided by fields that belonged to it.
+#[repr(align(128))]
+pub(crate) struct WindowCell {
+    /// A tag that changes with every freeze and publication, above; the cells that count, or [`FROZEN`](Self::FROZEN), below.
+    word: AtomicU64,
+    /// The word's time: from when on, and until when, in nanoseconds.
+    opens: AtomicU64,
+    closes: AtomicU64,
+    /// When a full window has room for one cell again; 0 if it was not full when it was published.
+    free_at: AtomicU64,
+    /// When a full window is empty again.
+    reset_at: AtomicU64,
+    /// The newest bucket's number.
+    head: AtomicU64,
+    /// How long a cell counts after the end of its bucket.
+    counts_for: AtomicU64,
+    limit: AtomicU64,
+    /// The quota, as [`Limits`] has it.
+    sizes: AtomicU64,
+    period: AtomicU64,
+    slow: Mutex<Slow>,
+}
+
+struct Slow {
+    window: SlidingWindow,
+    limits: Limits,
+    state: SlidingWindowState,
+    /// What counted of the older buckets when the word was published.
+    base: u64,
+    /// The longest wait that was ever granted, in nanoseconds.
+    longest_wait: u64,
+}
+
+impl WindowCell {
+    const TAG: u64 = 1 << 40;
+    const FROZEN: u64 = Self::TAG - 1;
+
+    pub(crate) fn new(window: SlidingWindow, limits: Limits) -> Self {
+        let slow = Slow { window, limits, state: SlidingWindowState::default(), base: 0, longest_wait: 0 };
+        let cell = Self {
+            word: AtomicU64::new(0),
+            opens: AtomicU64::new(0),
+            closes: AtomicU64::new(0),
+            free_at: AtomicU64::new(0),
+            reset_at: AtomicU64::new(0),
+            head: AtomicU64::new(0),
+            counts_for: AtomicU64::new(0),
+            limit: AtomicU64::new(0),
+            sizes: AtomicU64::new(0),
+            period: AtomicU64::new(0),
+            slow: Mutex::new(slow),
+        };
+        drop(cell.freeze());
+        cell
+    }
+
+    #[inline(always)]
+    pub(crate) fn take(&self, want: Want, clock: &Clock) -> Decision {
+        let now = want.now.as_nanos();
+        let mut word = self.word.load(Ordering::Acquire);
+        loop {
+            let closes = self.closes.load(Ordering::Acquire);
+            if now >= closes || now < self.opens.load(Ordering::Acquire) || want.cells == 0 {
+                return self.take_slowly(want, clock);
+            }
+            let limit = self.limit.load(Ordering::Acquire);
+            let used = word & Self::FROZEN;
+            let cells = u64::from(want.cells);
+            if used + cells <= limit {
+                match self.word.compare_exchange_weak(word, word + cells, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => {
+                        let counts_for = self.counts_for.load(Ordering::Relaxed);
+                        let figures = Figures::window(limit - used - cells, closes.saturating_add(counts_for) - now);
+                        let mark = self.head.load(Ordering::Relaxed);
+                        let taken = Taken { at: want.now, act_at: want.now, cells: want.cells, mark };
+                        return Ok(Granted { taken, figures });
+                    }
+                    Err(found) => word = found,
+                }
+                continue;
+            }
+            return self.refuse_quickly(want, word, limit).unwrap_or_else(|| self.take_slowly(want, clock));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Denied> {
+        let want = Want::one(now);
+        let word = self.word.load(Ordering::Acquire);
+        let (opens, closes) = (self.opens.load(Ordering::Acquire), self.closes.load(Ordering::Acquire));
+        let limit = self.limit.load(Ordering::Acquire);
+        if (opens..closes).contains(&now.as_nanos()) {
+            if word & Self::FROZEN < limit {
+                return Ok(());
+            }
+            if let Some(Err(denied)) = self.refuse_quickly(want, word, limit) {
+                return Err(denied);
+            }
+        }
+        self.glance_slowly(want)
+    }
+
+    #[cold]
+    fn glance_slowly(&self, want: Want) -> Result<(), Denied> {
+        let mut frozen = self.freeze();
+        let Slow { window, limits, state, longest_wait, .. } = &mut *frozen.slow;
+        if window.ahead(state, want.now, *longest_wait) > 0 {
+            // A state that the clock has left behind is for a real call to mend.
+            return Ok(());
+        }
+        window.roll(state, want.now);
+        let Err(refused) = window.take(&mut state.clone(), want) else { return Ok(()) };
+        let owed = window.reset_at(state).as_nanos().saturating_sub(want.now.as_nanos());
+        Err(Denied { refused, figures: Figures::plain(0, owed), limits: *limits })
+    }
+
+    /// The refusal of one cell by a window that is known to be full.
+    #[inline(always)]
+    fn refuse_quickly(&self, want: Want, word: u64, limit: u64) -> Option<Decision> {
+        let used = word & Self::FROZEN;
+        if want.cells != 1 || used < limit || used == Self::FROZEN {
+            return None;
+        }
+        let now = want.now.as_nanos();
+        let free_in = self.free_at.load(Ordering::Acquire).checked_sub(now).filter(|wait| *wait > want.max_wait)?;
+        let reset_at = self.reset_at.load(Ordering::Acquire);
+        let limits = Limits::from_words(self.sizes.load(Ordering::Acquire), self.period.load(Ordering::Acquire));
+        if self.word.load(Ordering::Acquire) != word {
+            return None;
+        }
+        let figures = Figures::window(0, reset_at.saturating_sub(now));
+        Some(Err(Denied { refused: Refused::Later { retry_after: free_in }, figures, limits }))
+    }
+
+    #[cold]
+    fn take_slowly(&self, want: Want, clock: &Clock) -> Decision {
+        let mut frozen = self.freeze();
+        let Slow { window, limits, state, longest_wait, .. } = &mut *frozen.slow;
+        let mut now = want.now;
+        if window.ahead(state, now, *longest_wait) > 0 {
+            // Read again under the lock: a thread that was held up on its way here must not take that for a step of the clock.
+            now = clock.now().max(now);
+            let by = window.ahead(state, now, *longest_wait);
+            window.pull_back(state, by);
+        }
+        window.roll(state, now);
+        let decided = window.take(state, Want { now, ..want });
+        let figures = Figures::plain(
+            window.remaining(state, now),
+            window.reset_at(state).as_nanos().saturating_sub(now.as_nanos()),
+        );
+        match decided {
+            Ok(taken) => {
+                *longest_wait = (*longest_wait).max(taken.act_at.as_nanos().saturating_sub(now.as_nanos()));
+                Ok(Granted { taken, figures })
+            }
+            Err(refused) => Err(Denied { refused, figures, limits: *limits }),
+        }
+    }
+
+    /// The whole state, to be changed while nobody adds to the word.
+    pub(crate) fn freeze(&self) -> Frozen<'_> {
+        let mut slow = self.slow.lock();
+        let tag = (self.word.load(Ordering::Relaxed) | Self::FROZEN).wrapping_add(1);
+        let word = self.word.swap(tag | Self::FROZEN, Ordering::AcqRel);
+        let newest = (word & Self::FROZEN) - slow.base;
+        let Slow { window, state, .. } = &mut *slow;
+        window.set_newest(state, u32::try_from(newest).unwrap_or(u32::MAX));
+        Frozen { cell: self, slow, tag: tag.wrapping_add(Self::TAG) }
+    }
+
+    fn publish(&self, slow: &mut Slow, tag: u64) {
+        let Slow { window, limits, state, .. } = slow;
+        let (used, newest) = window.used(state);
+        let opens = state.head().saturating_mul(window.bucket());
+        let full = used >= u64::from(window.limit());
+        let free_at = if full { window.free_at(state) } else { 0 };
+        let counts_for = window.bucket().saturating_mul(window.counted() - 1);
+        for (field, value) in [
+            // Before a turn that was promised nobody may pass.
+            (&self.opens, opens.max(state.turn())),
+            (&self.closes, opens.saturating_add(window.bucket())),
+            (&self.free_at, free_at),
+            (&self.reset_at, window.reset_at(state).as_nanos()),
+            (&self.head, state.head()),
+            (&self.counts_for, counts_for),
+            (&self.limit, u64::from(window.limit())),
+            (&self.sizes, limits.sizes()),
+            (&self.period, limits.period),
+        ] {
+            field.store(value, Ordering::Release);
+        }
+        slow.base = used - newest;
+        self.word.store(tag | used, Ordering::Release);
+    }
+}
+
+/// A window's whole state; published when it is dropped.
+pub(crate) struct Frozen<'a> {
+    cell: &'a WindowCell,
+    slow: MutexGuard<'a, Slow>,
+    tag: u64,
+}
+
+impl Frozen<'_> {
+    pub(crate) fn give_back(&mut self, taken: Taken, now: Timestamp) {
+        let Slow { window, state, .. } = &mut *self.slow;
+        window.give_back(state, taken, now);
+    }
+
+    /// Replaces the window.
+    pub(crate) fn carry(&mut self, window: SlidingWindow, limits: Limits, carry: Carry, now: Timestamp) {
+        let slow = &mut *self.slow;
+        slow.state = window.carry(&slow.window, slow.state, carry, now);
+        slow.window = window;
+        slow.limits = limits;
+    }
+
+    /// The state, and the window that it is of.
+    pub(crate) fn state(&mut self) -> (&SlidingWindow, &mut SlidingWindowState) {
+        let Slow { window, state, .. } = &mut *self.slow;
+        (window, state)
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.cell.publish(&mut self.slow, self.tag);
+    }
+}

@@ -1,0 +1,292 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_core::observe::Observer;
+use seawall_core::stripe::{self, Striped, Tally};
+use seawall_core::sync::Mutex;
+use seawall_core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use seawall_core::time::{Clock, Timestamp};
+use seawall_core::{ConfigError, Configure, Name, Shared};
+
+use crate::cell::{Cell, Decision, Denied, Granted};
+use crate::config::{Config, Mode};
+use crate::event::Event;
+use crate::grant::{Grant, Origin};
+use crate::limit::Want;
+use crate::quota::Quota;
+use crate::reservation::Reservation;
+use crate::throttled::Throttled;
+
+/// A rate limiter: lets calls pass as long as their quota has room, and tells the others exactly when to come back.
+///
+/// It is a handle, cheap to clone and shared by all clones. [`new`](Shared::new) takes a [`Config`];
+/// [`check`](Limiter::check) decides at once; [`run`](Shared::run) makes one call; [`layer`](Shared::layer) (feature `tower`)
+/// protects a service; [`Limiter`]'s methods do the rest.
+///
+/// ```
+/// use seawall_rate_limit::{Config, Quota, RateLimiter};
+///
+/// let api = RateLimiter::new(Config::new(Quota::per_minute(2)).name("api"))?;
+/// assert_eq!(api.check().expect("the first of two").remaining(), 1);
+/// assert_eq!(api.check().expect("the second").remaining(), 0);
+/// let throttled = api.check().unwrap_err();
+/// assert!(throttled.retry_after().is_some_and(|wait| wait <= std::time::Duration::from_secs(68)));
+/// # Ok::<(), seawall_core::ConfigError>(())
+/// ```
+pub type RateLimiter = Shared<Limiter>;
+
+/// The policy behind a [`RateLimiter`]: its own methods, which every handle has.
+pub struct Limiter {
+    cell: Cell,
+    clock: Clock,
+    name: Name,
+    /// Which limiter of this process.
+    id: u32,
+    /// How often it was configured.
+    generation: AtomicU32,
+    shadow: AtomicBool,
+    /// How long a call without a deadline waits, in nanoseconds.
+    max_wait: AtomicU64,
+    counts: Striped<Counts>,
+    settings: Mutex<Settings>,
+}
+
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
+}
+
+/// What one thread has counted.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) admitted: Tally,
+    pub(crate) throttled: Tally,
+    pub(crate) shadowed: Tally,
+    pub(crate) waited: Tally,
+    pub(crate) given_back: Tally,
+}
+
+static LIMITERS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+
+impl Limiter {
+    /// Takes a cell if there is one.
+    ///
+    /// # Errors
+    /// [`Throttled`] if there is none.
+    #[inline]
+    pub fn check(&self) -> Result<Grant, Throttled> {
+        self.check_n(1)
+    }
+
+    /// Takes so many cells if there are as many: all or none. No cell at all is a look: it always passes and takes nothing.
+    ///
+    /// # Errors
+    /// [`Throttled`] if there are fewer; it is [never](Throttled::is_never) any use to retry if there never are as many at once.
+    #[inline]
+    pub fn check_n(&self, cells: u32) -> Result<Grant, Throttled> {
+        self.decide(Want::now(self.clock.now(), cells))
+    }
+
+    /// Takes as many cells as there are, up to so many; perhaps none.
+    pub fn take_up_to(&self, cells: u32) -> Grant {
+        let want = Want::now(self.clock.now(), cells);
+        match self.cell.take_up_to(want, &self.clock) {
+            Ok(granted) => self.granted(granted),
+            Err(_) => unreachable!("no cell at all is always granted"),
+        }
+    }
+
+    /// What is left now. Takes nothing, counts nothing.
+    pub fn peek(&self) -> Grant {
+        self.take_up_to(0)
+    }
+
+    /// Promises so many cells for the earliest time that they are there, if that is at most `max_wait` from now.
+    ///
+    /// Promises are made in the order of the questions: nobody who asks later has an earlier turn. Each waits with one timer.
+    ///
+    /// # Errors
+    /// [`Throttled`] at once if it would take longer; nothing is taken then.
+    pub fn reserve(&self, cells: u32, max_wait: Duration) -> Result<Reservation<'_>, Throttled> {
+        let grant = self.decide(Want { now: self.clock.now(), cells, max_wait: nanos(max_wait) })?;
+        Ok(Reservation { limiter: self, grant: Some(grant) })
+    }
+
+    /// Waits for so many cells, however long it takes, in turn.
+    ///
+    /// # Errors
+    /// [`Throttled`] at once if there never are as many.
+    ///
+    /// # Cancel safety
+    /// Dropped before its turn, the future gives back what it had been promised.
+    pub async fn acquire(&self, cells: u32) -> Result<Grant, Throttled> {
+        Ok(self.reserve(cells, Quota::LONGEST)?.turn().await)
+    }
+
+    /// Gives back cells that were not used, as much of them as is safe: what is kept of all that was granted satisfies the limit
+    /// as if the rest had never been asked for, so that nothing is minted. A token bucket takes back less the later it comes; a
+    /// window takes back all of it while it counts. What another limiter granted, or this one under another quota, is not taken.
+    pub fn refund(&self, grant: Grant) {
+        self.give_back(grant, self.clock.now());
+    }
+
+    /// Forgets whatever was taken: as if nobody had ever called.
+    pub fn reset(&self) {
+        self.cell.reset();
+    }
+
+    /// Which instance this is.
+    pub const fn name(&self) -> Name {
+        self.name
+    }
+
+    /// The quota that holds now.
+    pub fn quota(&self) -> Quota {
+        self.settings.lock().config.quota
+    }
+
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    #[inline(always)]
+    pub(crate) fn decide(&self, want: Want) -> Result<Grant, Throttled> {
+        match self.cell.take(want, &self.clock) {
+            Ok(granted) => Ok(self.granted(granted)),
+            Err(denied) => self.denied(denied, want),
+        }
+    }
+
+    /// Whether a call would be refused now. Takes nothing, counts nothing.
+    #[inline]
+    pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Throttled> {
+        match self.cell.glance(now) {
+            Ok(()) => Ok(()),
+            Err(_) if self.shadow.load(Ordering::Relaxed) => Ok(()),
+            Err(Denied { refused, figures, limits }) => Err(Throttled::new(self.name, 1, refused, figures, limits)),
+        }
+    }
+
+    pub(crate) fn max_wait(&self) -> u64 {
+        self.max_wait.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    fn granted(&self, granted: Granted) -> Grant {
+        let Granted { taken, figures } = granted;
+        if taken.cells > 0 {
+            let lane = self.counts.lane();
+            lane.count(|counts| &counts.admitted);
+            if taken.act_at > taken.at {
+                lane.count(|counts| &counts.waited);
+            }
+        }
+        Grant { taken, figures, origin: self.origin() }
+    }
+
+    #[inline(always)]
+    fn denied(&self, denied: Denied, want: Want) -> Result<Grant, Throttled> {
+        if self.shadow.load(Ordering::Relaxed) {
+            return Ok(self.shadowed(denied, want));
+        }
+        self.counts.lane().count(|counts| &counts.throttled);
+        let Denied { refused, figures, limits } = denied;
+        Err(Throttled::new(self.name, want.cells, refused, figures, limits))
+    }
+
+    /// A call that passes although the limit is reached: it takes nothing.
+    #[cold]
+    fn shadowed(&self, denied: Denied, want: Want) -> Grant {
+        self.counts.lane().count(|counts| &counts.shadowed);
+        let taken = crate::limit::Taken { at: want.now, act_at: want.now, cells: 0, mark: 0 };
+        Grant { taken, figures: denied.figures, origin: self.origin() }
+    }
+
+    #[inline(always)]
+    fn origin(&self) -> Origin {
+        Origin { limiter: self.id, generation: self.generation.load(Ordering::Relaxed), key: 0 }
+    }
+
+    pub(crate) fn give_back(&self, grant: Grant, now: Timestamp) {
+        if grant.taken.cells > 0 && grant.origin == self.origin() && now >= grant.taken.at {
+            self.counts.lane().count(|counts| &counts.given_back);
+            self.cell.give_back(grant.taken, now);
+        }
+    }
+
+    /// Gives back a turn that has not come yet.
+    pub(crate) fn cancel(&self, grant: Grant) {
+        let now = self.clock.now();
+        if now <= grant.act_at() {
+            self.give_back(grant, now);
+        }
+    }
+}
+
+impl Configure for Limiter {
+    type Config = Config;
+
+    fn build(config: Config, clock: Clock) -> Result<Self, ConfigError> {
+        let name = config.checked_name()?;
+        let max_wait = config.checked_max_wait()?;
+        let cell = Cell::new(config.quota, config.algorithm)?;
+        let observer = config.observer.clone();
+        Ok(Self {
+            cell,
+            clock,
+            name,
+            id: LIMITERS.fetch_add(1, Ordering::Relaxed),
+            generation: AtomicU32::new(0),
+            shadow: AtomicBool::new(config.mode == Mode::Shadow),
+            max_wait: AtomicU64::new(max_wait),
+            counts: Striped::new(stripe::seats()),
+            settings: Mutex::new(Settings { config, observer }),
+        })
+    }
+
+    /// The name, the algorithm and the scaling stay.
+    fn reconfigure(&self, config: Config) -> Result<(), ConfigError> {
+        let name = config.checked_name()?;
+        if name != self.name {
+            return Err(ConfigError::new(
+                "name",
+                format!("{name:?}"),
+                format!("{:?}: a limiter keeps its name", self.name),
+            ));
+        }
+        let max_wait = config.checked_max_wait()?;
+        let now = self.clock.now();
+        let (event, observer) = {
+            let mut settings = self.settings.lock();
+            if config.scaling != settings.config.scaling {
+                let valid = format!("{:?}: a limiter keeps its scaling", settings.config.scaling);
+                return Err(ConfigError::new("scaling", format!("{:?}", config.scaling), valid));
+            }
+            // First the generation: what was granted under the old quota is not taken back under the new one.
+            self.generation.fetch_add(1, Ordering::Relaxed);
+            self.cell.carry(config.quota, config.algorithm, config.carry, now)?;
+            self.shadow.store(config.mode == Mode::Shadow, Ordering::Relaxed);
+            self.max_wait.store(max_wait, Ordering::Relaxed);
+            let event = Event::Reconfigured { name, from: settings.config.quota, to: config.quota };
+            settings.observer.clone_from(&config.observer);
+            settings.config = config;
+            (event, settings.observer.clone())
+        };
+        event.emit();
+        if let Some(observer) = observer {
+            observer.observe(&event);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter").field("name", &self.name).field("quota", &self.quota()).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
