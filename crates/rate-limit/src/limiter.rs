@@ -12,8 +12,9 @@ use seawall_core::{ConfigError, Configure, Name, Shared};
 use crate::cell::{Cell, Decision, Denied, Granted};
 use crate::config::{Config, Mode};
 use crate::event::Event;
+use crate::figures::Figures;
 use crate::grant::{Grant, Origin};
-use crate::limit::Want;
+use crate::limit::{Taken, Want};
 use crate::quota::Quota;
 use crate::reservation::Reservation;
 use crate::throttled::Throttled;
@@ -152,9 +153,20 @@ impl Limiter {
 
     #[inline(always)]
     pub(crate) fn decide(&self, want: Want) -> Result<Grant, Throttled> {
-        match self.cell.take(want, &self.clock) {
+        let Want { now, cells, max_wait } = want;
+        // Each kind of cell is answered by itself: a decision that all of them wrote to one place would have to be read from it.
+        match &self.cell {
+            Cell::Gcra(cell) => self.answer(cell.take(now, cells, max_wait, &self.clock), now, cells),
+            Cell::Window(cell) => self.answer(cell.take(now, cells, max_wait, &self.clock), now, cells),
+            Cell::Locked(cell) => self.answer(cell.take(want, &self.clock), now, cells),
+        }
+    }
+
+    #[inline(always)]
+    fn answer(&self, decision: Decision, now: Timestamp, cells: u32) -> Result<Grant, Throttled> {
+        match decision {
             Ok(granted) => Ok(self.granted(granted)),
-            Err(denied) => self.denied(denied, want),
+            Err(denied) => self.denied(denied, now, cells),
         }
     }
 
@@ -186,21 +198,21 @@ impl Limiter {
     }
 
     #[inline(always)]
-    fn denied(&self, denied: Denied, want: Want) -> Result<Grant, Throttled> {
+    fn denied(&self, denied: Denied, now: Timestamp, cells: u32) -> Result<Grant, Throttled> {
         if self.shadow.load(Ordering::Relaxed) {
-            return Ok(self.shadowed(denied, want));
+            return Ok(self.shadowed(denied.figures, now));
         }
         self.counts.lane().count(|counts| &counts.throttled);
         let Denied { refused, figures, limits } = denied;
-        Err(Throttled::new(self.name, want.cells, refused, figures, limits))
+        Err(Throttled::new(self.name, cells, refused, figures, limits))
     }
 
     /// A call that passes although the limit is reached: it takes nothing.
     #[cold]
-    fn shadowed(&self, denied: Denied, want: Want) -> Grant {
+    fn shadowed(&self, figures: Figures, now: Timestamp) -> Grant {
         self.counts.lane().count(|counts| &counts.shadowed);
-        let taken = crate::limit::Taken { at: want.now, act_at: want.now, cells: 0, mark: 0 };
-        Grant { taken, figures: denied.figures, origin: self.origin() }
+        let taken = Taken { at: now, act_at: now, cells: 0, mark: 0 };
+        Grant { taken, figures, origin: self.origin() }
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use seawall_core::time::{Clock, Timestamp};
 
 use super::{Decision, Denied, Granted, Published};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Want};
+use crate::limit::{Carry, Gcra, Limit, Refused, Taken};
 use crate::quota::Quota;
 
 /// A [`Gcra`]'s one word, changed by a compare-and-swap. A refusal writes nothing.
@@ -26,16 +26,16 @@ impl GcraCell {
     }
 
     #[inline(always)]
-    pub(crate) fn take(&self, want: Want, clock: &Clock) -> Decision {
+    pub(crate) fn take(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
         let mut tat = self.tat.load(Ordering::Acquire);
         loop {
             let (gcra, limits) = self.published.read();
-            let now = gcra.ticks(want.now);
-            if want.cells == 0 || want.cells > gcra.burst() {
-                return Self::without_taking(&gcra, limits, tat, want);
+            let now = gcra.ticks(at);
+            if cells == 0 || cells > gcra.burst() {
+                return without_taking(&gcra, limits, tat, at, cells);
             }
-            let max_wait = want.max_wait.saturating_mul(gcra.ticks_per_nano());
-            match gcra.advance(tat, now, want.cells, max_wait) {
+            let max_wait = max_wait.saturating_mul(gcra.ticks_per_nano());
+            match gcra.advance(tat, now, cells, max_wait) {
                 Ok(new) => {
                     let wait = (new - now).saturating_sub(gcra.capacity());
                     if wait > 0 {
@@ -45,9 +45,9 @@ impl GcraCell {
                     match self.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Acquire) {
                         Ok(_) => {
                             let figures = figures(&gcra, new, now);
-                            let act_at = want.now.as_nanos().saturating_add(figures.nanos(wait));
+                            let act_at = at.as_nanos().saturating_add(figures.nanos(wait));
                             let act_at = Timestamp::from_nanos(act_at);
-                            let taken = Taken { at: want.now, act_at, cells: want.cells, mark: new };
+                            let taken = Taken { at, act_at, cells, mark: new };
                             return Ok(Granted { taken, figures });
                         }
                         Err(found) => tat = found,
@@ -81,15 +81,6 @@ impl GcraCell {
             }
             _ => Ok(()),
         }
-    }
-
-    #[cold]
-    fn without_taking(gcra: &Gcra, limits: Limits, tat: u64, want: Want) -> Decision {
-        let figures = figures(gcra, tat, gcra.ticks(want.now));
-        if want.cells > 0 {
-            return Err(Denied { refused: Refused::Never, figures, limits });
-        }
-        Ok(Granted { taken: Taken { at: want.now, act_at: want.now, cells: 0, mark: tat }, figures })
     }
 
     #[inline(always)]
@@ -167,4 +158,14 @@ fn figures(gcra: &Gcra, tat: u64, now: u64) -> Figures {
     let owed = tat.saturating_sub(now);
     let left = gcra.capacity().saturating_sub(owed);
     Figures { left, unit: gcra.interval(), owed, ticks_per_nano: gcra.ticks_per_nano() }
+}
+
+/// A look, or more than there ever is.
+#[inline(always)]
+fn without_taking(gcra: &Gcra, limits: Limits, tat: u64, at: Timestamp, cells: u32) -> Decision {
+    let figures = figures(gcra, tat, gcra.ticks(at));
+    if cells > 0 {
+        return Err(Denied { refused: Refused::Never, figures, limits });
+    }
+    Ok(Granted { taken: Taken { at, act_at: at, cells: 0, mark: tat }, figures })
 }

@@ -56,9 +56,10 @@ impl Cell {
     /// Takes what is wanted. `clock` is read again where a state is found to lie in the future.
     #[inline(always)]
     pub(crate) fn take(&self, want: Want, clock: &Clock) -> Decision {
+        let Want { now, cells, max_wait } = want;
         match self {
-            Self::Gcra(cell) => cell.take(want, clock),
-            Self::Window(cell) => cell.take(want, clock),
+            Self::Gcra(cell) => cell.take(now, cells, max_wait, clock),
+            Self::Window(cell) => cell.take(now, cells, max_wait, clock),
             Self::Locked(cell) => cell.take(want, clock),
         }
     }

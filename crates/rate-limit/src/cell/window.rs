@@ -71,37 +71,39 @@ impl WindowCell {
     }
 
     #[inline(always)]
-    pub(crate) fn take(&self, want: Want, clock: &Clock) -> Decision {
-        let now = want.now.as_nanos();
+    pub(crate) fn take(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
+        let now = at.as_nanos();
         let mut word = self.word.load(Ordering::Acquire);
         loop {
             let closes = self.closes.load(Ordering::Acquire);
-            if now >= closes || now < self.opens.load(Ordering::Acquire) || want.cells == 0 {
-                return self.take_slowly(want, clock);
+            if now >= closes || now < self.opens.load(Ordering::Acquire) || cells == 0 {
+                return self.take_slowly(at, cells, max_wait, clock);
             }
             let limit = self.limit.load(Ordering::Acquire);
             let used = word & Self::FROZEN;
-            let cells = u64::from(want.cells);
-            if used + cells <= limit {
-                match self.word.compare_exchange_weak(word, word + cells, Ordering::AcqRel, Ordering::Acquire) {
+            let wanted = u64::from(cells);
+            if used + wanted <= limit {
+                match self.word.compare_exchange_weak(word, word + wanted, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => {
                         let counts_for = self.counts_for.load(Ordering::Relaxed);
-                        let figures = Figures::window(limit - used - cells, closes.saturating_add(counts_for) - now);
+                        let figures = Figures::window(limit - used - wanted, closes.saturating_add(counts_for) - now);
                         let mark = self.head.load(Ordering::Relaxed);
-                        let taken = Taken { at: want.now, act_at: want.now, cells: want.cells, mark };
+                        let taken = Taken { at, act_at: at, cells, mark };
                         return Ok(Granted { taken, figures });
                     }
                     Err(found) => word = found,
                 }
                 continue;
             }
-            return self.refuse_quickly(want, word, limit).unwrap_or_else(|| self.take_slowly(want, clock));
+            return match self.refuse_quickly(now, cells, max_wait, word, limit) {
+                Some(denied) => Err(denied),
+                None => self.take_slowly(at, cells, max_wait, clock),
+            };
         }
     }
 
     #[inline]
     pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Denied> {
-        let want = Want::one(now);
         let word = self.word.load(Ordering::Acquire);
         let (opens, closes) = (self.opens.load(Ordering::Acquire), self.closes.load(Ordering::Acquire));
         let limit = self.limit.load(Ordering::Acquire);
@@ -109,11 +111,11 @@ impl WindowCell {
             if word & Self::FROZEN < limit {
                 return Ok(());
             }
-            if let Some(Err(denied)) = self.refuse_quickly(want, word, limit) {
+            if let Some(denied) = self.refuse_quickly(now.as_nanos(), 1, 0, word, limit) {
                 return Err(denied);
             }
         }
-        self.glance_slowly(want)
+        self.glance_slowly(Want::one(now))
     }
 
     #[cold]
@@ -132,27 +134,26 @@ impl WindowCell {
 
     /// The refusal of one cell by a window that is known to be full.
     #[inline(always)]
-    fn refuse_quickly(&self, want: Want, word: u64, limit: u64) -> Option<Decision> {
+    fn refuse_quickly(&self, now: u64, cells: u32, max_wait: u64, word: u64, limit: u64) -> Option<Denied> {
         let used = word & Self::FROZEN;
-        if want.cells != 1 || used < limit || used == Self::FROZEN {
+        if cells != 1 || used < limit || used == Self::FROZEN {
             return None;
         }
-        let now = want.now.as_nanos();
-        let free_in = self.free_at.load(Ordering::Acquire).checked_sub(now).filter(|wait| *wait > want.max_wait)?;
+        let free_in = self.free_at.load(Ordering::Acquire).checked_sub(now).filter(|wait| *wait > max_wait)?;
         let reset_at = self.reset_at.load(Ordering::Acquire);
         let limits = Limits::from_words(self.sizes.load(Ordering::Acquire), self.period.load(Ordering::Acquire));
         if self.word.load(Ordering::Acquire) != word {
             return None;
         }
         let figures = Figures::window(0, reset_at.saturating_sub(now));
-        Some(Err(Denied { refused: Refused::Later { retry_after: free_in }, figures, limits }))
+        Some(Denied { refused: Refused::Later { retry_after: free_in }, figures, limits })
     }
 
     #[cold]
-    fn take_slowly(&self, want: Want, clock: &Clock) -> Decision {
+    fn take_slowly(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
         let mut frozen = self.freeze();
         let Slow { window, limits, state, longest_wait, .. } = &mut *frozen.slow;
-        let mut now = want.now;
+        let mut now = at;
         if window.ahead(state, now, *longest_wait) > 0 {
             // Read again under the lock: a thread that was held up on its way here must not take that for a step of the clock.
             now = clock.now().max(now);
@@ -160,7 +161,7 @@ impl WindowCell {
             window.pull_back(state, by);
         }
         window.roll(state, now);
-        let decided = window.take(state, Want { now, ..want });
+        let decided = window.take(state, Want { now, cells, max_wait });
         let figures = Figures::plain(
             window.remaining(state, now),
             window.reset_at(state).as_nanos().saturating_sub(now.as_nanos()),
