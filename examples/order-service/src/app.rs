@@ -9,6 +9,8 @@ use seawall_retry::Timeout;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::breakers::{Breakers, Guarded};
+use crate::caller::{self, KeyStore, Keyring};
+use crate::config::Profile;
 use crate::database::Database;
 use crate::http::{Deadlines, Edge, Patience, protect};
 use crate::inventory::{self, Inventory};
@@ -22,7 +24,10 @@ use crate::{breakers, health, openapi, orders, overview, products, provider_cont
 /// The state of the service that its routes share.
 #[derive(Debug)]
 pub(crate) struct App {
+    pub(crate) profile: Profile,
     pub(crate) clock: Clock,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) keys: Guarded<KeyStore>,
     pub(crate) database: Guarded<Database>,
     pub(crate) orders: Guarded<OrderStore>,
     pub(crate) products: Guarded<ProductStore>,
@@ -49,9 +54,9 @@ impl FromRef<Arc<App>> for Patience {
 
 /// The routes for everybody.
 pub(crate) fn public(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
-    let routes = overview::routes()
-        .merge(orders::routes())
-        .merge(products::routes())
+    let of_callers = overview::routes().merge(orders::routes()).merge(products::routes());
+    // What tells how the service is does so whoever asks, and however often.
+    let routes = caller::told_apart(of_callers, &app.keyring)
         .merge(health::routes())
         .merge(scrape::routes())
         .merge(breakers::routes());

@@ -10,18 +10,20 @@
 //! | [`inventory`], [`payment`] | reservations and payments, the redrive of what is owed, and providers to depend on |
 //! | [`provider`] | how providers are called: deadline, retry, circuit breaker, timeout; and the faults of the service's own |
 //! | [`breakers`] | what keeps calls from dependencies that fail, and the levers on it |
+//! | `caller` | who calls: a user of a tenant by key, or an address |
 //! | `http` | problem documents, JSON bodies, ids, headers, connections: what all routes have in common |
 //! | `health`, `scrape`, `openapi`, `overview` | routes that tell about the service |
 //! | `provider_control` | the admin listener's levers on the providers |
 //! | `database`, `metrics`, `clock`, `limit`, [`logging`], `shutdown` | what everything stands on |
 //!
-//! An order's way: `http::edge` (id, figures, headers), `http::json` (strict reading), `orders::validate`,
+//! An order's way: `http::edge` (id, figures, headers), `caller` (whose key it is), `http::json` (strict reading), `orders::validate`,
 //! `orders::store` (on the disk before anything else happens), `inventory` and `payment` by way of `provider::calls`, and the
 //! answer. Where one of the two fails, `payment::redrive` does both later.
 
 mod app;
 mod audit;
 pub mod breakers;
+mod caller;
 mod clock;
 pub mod config;
 mod database;

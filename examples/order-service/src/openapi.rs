@@ -43,7 +43,8 @@ pub(crate) fn describe(routes: OpenApiRouter<Arc<App>>, header: &HeaderName) -> 
     served.layer(Extension(Document(text.into())))
 }
 
-fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+/// Everything that can be asked at `path`.
+pub(crate) fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let PathItem { get, put, post, delete, options, head, patch, trace, query, .. } = path;
     [get, put, post, delete, options, head, patch, trace, query].into_iter().flatten()
 }
@@ -67,7 +68,7 @@ fn deadline(header: &HeaderName) -> Parameter {
 }
 
 /// Adds an answer, or one more reason for it.
-fn may_answer(operation: &mut Operation, status: &str, reason: &str) {
+pub(crate) fn may_answer(operation: &mut Operation, status: &str, reason: &str) {
     match operation.responses.responses.get_mut(status) {
         Some(RefOr::T(Response { description, .. })) => *description = format!("{description}. Or: {reason}"),
         Some(RefOr::Ref(_)) => {}

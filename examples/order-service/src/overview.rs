@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::config::Profile;
 
 /// What there is to see.
 #[derive(Debug, Serialize, ToSchema)]
 struct Overview {
     service: &'static str,
     version: &'static str,
+    /// What the service is set up for.
+    profile: Profile,
     links: Vec<Link>,
 }
 
@@ -48,12 +52,13 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     get,
     path = "/",
     tag = "about",
-    responses((status = 200, description = "Version and routes", body = Overview))
+    responses((status = 200, description = "Version, profile and routes", body = Overview))
 )]
-async fn overview() -> Json<Overview> {
+async fn overview(State(app): State<Arc<App>>) -> Json<Overview> {
     Json(Overview {
         service: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
+        profile: app.profile,
         links: LINKS.map(|(route, shows)| Link { route, shows }).into(),
     })
 }

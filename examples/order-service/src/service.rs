@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{self, App};
 use crate::breakers::{Breakers, DATABASE, DATABASE_WRITES, Dependency, Guard, Guarded, INVENTORY, PAYMENT, Role};
+use crate::caller::{KeyStore, Keyring, Refresh};
 use crate::clock::WallTime;
 use crate::config::{self, InvalidConfig, Settings};
 use crate::database::{DataFolder, Database};
@@ -41,6 +42,7 @@ pub struct Service {
     app: Arc<App>,
     connections: [Connections; 2],
     redrive: JoinSet<()>,
+    refresh: JoinSet<()>,
     settings: Settings,
     _folder: Option<DataFolder>,
 }
@@ -75,6 +77,7 @@ impl Service {
         let metrics = Metrics::new();
         let (database, folder) = open_database(&settings, &clock, &metrics).await?;
         let app = Arc::new(assemble(&settings, database, metrics, clock.clone()).await?);
+        let refresh = refresh(&app, &settings).await;
         let redrive = redrive(&app, &settings).await;
 
         let edge = Arc::new(Edge::new(clock.clone(), app.metrics.http.clone()));
@@ -90,10 +93,11 @@ impl Service {
             database = app.database.unguarded().engine(),
             inventory = app.inventory_provider.as_ref().map(|provider| provider.url()),
             payment = app.payment_provider.as_ref().map(|provider| provider.url()),
+            profile = ?settings.profile,
             "listening"
         );
         let (public, admin) = (public_address, admin_address);
-        Ok(Self { public, admin, app, connections, redrive, settings, _folder: folder })
+        Ok(Self { public, admin, app, connections, redrive, refresh, settings, _folder: folder })
     }
 
     /// Where the public listener is.
@@ -119,7 +123,7 @@ impl Service {
     /// Ends the service in good order: says that it is not ready, waits for balancers to notice, accepts no more, lets
     /// requests under way finish, and closes the database. Whether all requests finished in time.
     pub async fn stop(self) -> bool {
-        let Self { app, connections: [public, admin], mut redrive, settings, .. } = self;
+        let Self { app, connections: [public, admin], mut redrive, mut refresh, settings, .. } = self;
         let shutdown = settings.shutdown;
         app.drain.begin();
         tracing::info!(delay = ?shutdown.readiness_delay, grace = ?shutdown.grace, "draining");
@@ -136,6 +140,7 @@ impl Service {
         let patience = longest.min(shutdown.grace) + MARGIN;
         let _ = app.shutdown.run(redrive.join_next()).within(patience).await;
         redrive.shutdown().await;
+        refresh.shutdown().await;
         app.database.unguarded().close().await;
         if let Some(provider) = &app.inventory_provider {
             provider.stop().await;
@@ -212,7 +217,10 @@ async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clo
     }
     let breakers = parts.breakers;
     Ok(App {
+        profile: settings.profile,
         clock,
+        keyring: Arc::new(Keyring::default()),
+        keys: Guarded::new(KeyStore::new(database.clone()), guard.clone()),
         orders: Guarded::new(OrderStore::new(database.clone()), guard.clone()),
         products: Guarded::new(ProductStore::new(database.clone()), guard.clone()),
         database: Guarded::new(database, guard),
@@ -268,6 +276,21 @@ impl Assembly<'_> {
         }
         Ok(Calls::new(dependency, retry, patience, self.clock.clone(), figures.clone()))
     }
+}
+
+/// Reads the callers' keys, and has them read again from then on.
+async fn refresh(app: &App, settings: &Settings) -> JoinSet<()> {
+    let refresh = Refresh {
+        store: app.keys.clone(),
+        keyring: app.keyring.clone(),
+        clock: app.clock.clone(),
+        drain: app.drain.clone(),
+        interval: settings.callers.refresh,
+    };
+    refresh.once().await;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(refresh.run());
+    tasks
 }
 
 /// Has pending payments tried again, first of all those that an earlier process left.

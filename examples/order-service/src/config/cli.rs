@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::rules::check_database_url;
-use super::{DatabaseUrl, LogFormat, Settings, file};
+use super::{DatabaseUrl, LogFormat, Profile, Settings, file};
 
 /// The variable of the environment that names the database, as it does for many a program.
 const VARIABLE: &str = "DATABASE_URL";
@@ -18,6 +18,9 @@ pub struct Cli {
     /// The configuration file; without it the defaults hold
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// What the service is set up for [default: demo]
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<Profile>,
     /// The public listener's port [default: 8080]; 0 takes a free one
     #[arg(long)]
     pub port: Option<u16>,
@@ -47,6 +50,9 @@ impl Cli {
             Some(path) => file::read(path)?,
             None => Settings::default(),
         };
+        if let Some(profile) = self.profile {
+            settings.profile = profile;
+        }
         if let Some(port) = self.port {
             settings.server.port = port;
         }

@@ -8,9 +8,10 @@ use super::rules::{InvalidConfig, valid};
 use crate::database::redacted;
 
 /// The keys that have keys below them.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
     "server",
     "server.deadline",
+    "callers",
     "data",
     "database",
     "database.breaker",
@@ -157,6 +158,8 @@ mod tests {
             ("[data]\nfolder = ''", "`data.folder` is ``, must be a path that is not empty"),
             ("server = 3", "`server` is `3`, must be a table"),
             ("payment = []", "`payment` is `[]`, must be a table"),
+            ("profile = 'loud'", "`profile` is `'loud'`, must be demo or load"),
+            ("[callers]\nrefresh = '2h'", "`callers.refresh` is `2h`, must be a duration from 10ms to 1h"),
             ("[[server]]\nport = 1", "`server` is `[{ port = 1 }]`, must be a table"),
             ("[payment]\nbreaker = ['x']", "`payment.breaker` is `[\"x\"]`, must be a table"),
             ("[log]\nformat = 'xml'", "`log.format` is `'xml'`, must be text or json"),
@@ -167,7 +170,7 @@ mod tests {
             ("[log]\nlevle = 'info'", "`log.levle` is no key, must be `format` or `level`"),
             (
                 "sever = 1",
-                "`sever` is no key, must be one of `server`, `data`, `database`, `log`, `inventory`, `payment`, `shutdown`",
+                "`sever` is no key, must be one of `profile`, `server`, `callers`, `data`, `database`, `log`, `inventory`, `payment`, `shutdown`",
             ),
             ("[server\n", "line 1 is not TOML: unclosed table, expected `]`"),
         ] {

@@ -13,7 +13,8 @@ use clap::ValueEnum;
 use seawall_circuit_breaker::Config as BreakerConfig;
 use seawall_retry::Config as RetryConfig;
 use seawall_retry::http::IncomingConfig;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::breakers::Preset;
 use crate::provider::Behaviour;
@@ -26,8 +27,12 @@ pub use rules::InvalidConfig;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// What the service is set up for.
+    pub profile: Profile,
     /// Where the service listens, and how long it waits for callers.
     pub server: Server,
+    /// How it knows its callers.
+    pub callers: Callers,
     /// What it keeps.
     pub data: Data,
     /// How what it keeps is asked for.
@@ -40,6 +45,26 @@ pub struct Settings {
     pub payment: Payment,
     /// How it ends.
     pub shutdown: Shutdown,
+}
+
+/// What the service is set up for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// To be watched: quotas that a reader meets.
+    #[default]
+    Demo,
+    /// To be measured: quotas out of the way, every layer still on.
+    Load,
+}
+
+/// How the service knows its callers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Callers {
+    /// How often their keys are read from the database: how long a key that was taken away there still counts.
+    #[serde(with = "humantime_serde")]
+    pub refresh: Duration,
 }
 
 /// Where the service listens, and how long it waits for callers.
@@ -209,6 +234,12 @@ impl Default for Server {
             body_timeout: Duration::from_secs(30),
             deadline: IncomingConfig::default().default_timeout(Duration::from_mins(1)),
         }
+    }
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self { refresh: Duration::from_secs(30) }
     }
 }
 

@@ -28,6 +28,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
 const BODY_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(5);
+const REFRESH: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
 const CONNECTIONS: RangeInclusive<u32> = 1..=1000;
 const DATABASE_WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_mins(5);
 const CALL_TIMEOUT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_mins(5);
@@ -36,12 +37,14 @@ const REDRIVE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::
 const SHUTDOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
 
 /// Every key outside the breakers, which have their own rules, and what it may be.
-const VALID: [(&str, &str); 30] = [
+const VALID: [(&str, &str); 32] = [
+    ("profile", "demo or load"),
     ("server.address", "an IP address, such as 0.0.0.0"),
     ("server.port", "a whole number from 0 to 65535"),
     ("server.admin_address", "a loopback address, such as 127.0.0.1"),
     ("server.admin_port", "a whole number from 0 to 65535"),
     ("server.body_timeout", "a duration from 100ms to 5m"),
+    ("callers.refresh", "a duration from 10ms to 1h"),
     ("data.folder", "a path that is not empty"),
     ("database.url", DatabaseUrl::RULE),
     ("database.max_connections", "a whole number from 1 to 1000"),
@@ -127,6 +130,7 @@ impl Settings {
         let longest = redrive.interval..=*REDRIVE.end();
         for (key, value, range) in [
             ("server.body_timeout", self.server.body_timeout, &BODY_TIMEOUT),
+            ("callers.refresh", self.callers.refresh, &REFRESH),
             ("database.acquire_timeout", database.acquire_timeout, &DATABASE_WAIT),
             ("database.lock_timeout", database.lock_timeout, &DATABASE_WAIT),
             ("database.statement_timeout", database.statement_timeout, &DATABASE_WAIT),

@@ -12,6 +12,7 @@ use seawall_core::time::Clock;
 use seawall_retry::Timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::deadline::{self, Deadlines};
 use super::leftover::{self, lend};
@@ -62,7 +63,15 @@ async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Re
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        %method,
+        route,
+        // Known further in.
+        user = Empty,
+        tenant = Empty,
+    );
 
     let started = edge.clock.now();
     let active = edge.figures.begin();

@@ -1,7 +1,7 @@
 //! Who is at the other end of a connection.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hyper::Request;
 use hyper::service::Service;
@@ -9,6 +9,13 @@ use hyper::service::Service;
 /// The address from which a request came, an extension of every request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(SocketAddr);
+
+impl Peer {
+    /// Its address, without the port.
+    pub(crate) fn ip(self) -> IpAddr {
+        self.0.ip()
+    }
+}
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,6 +21,9 @@ const MAX_ECHO: usize = 64;
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How a caller can say who it is.
+const CHALLENGE: &str = r#"ApiKey realm="order-service""#;
+
 /// The longest field name and the longest reason. Both may quote the request, so neither may grow with it.
 const MAX_TEXT: usize = 256;
 
@@ -44,6 +47,9 @@ pub(crate) struct Problem {
     errors: Vec<Violation>,
     #[serde(skip)]
     retry_after: Option<Duration>,
+    /// Whether a key would help.
+    #[serde(skip)]
+    challenges: bool,
 }
 
 /// One field that breaks a rule.
@@ -88,6 +94,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
+            challenges: false,
         }
     }
 
@@ -116,6 +123,13 @@ impl Problem {
             "see `errors` for each field at fault; nothing was stored",
         )
         .violations(violations)
+    }
+
+    /// The caller says who it is, and nobody knows it.
+    pub(crate) fn unknown_caller(detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unknown-caller", "Unknown caller", detail);
+        problem.challenges = true;
+        problem
     }
 
     /// There is no such thing.
@@ -162,6 +176,9 @@ impl IntoResponse for Problem {
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if self.challenges {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        }
         if let Some(after) = self.retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -14,6 +14,10 @@ fn a_bad_file_ends_the_process_with_one_line() {
     for (text, key, value, valid) in [
         ("[server]\nport = 65536", "server.port", "65536", "from 0 to 65535"),
         ("[server]\nadmin_address = '0.0.0.0'", "server.admin_address", "0.0.0.0", "a loopback address"),
+        ("profile = 'loud'", "profile", "loud", "demo or load"),
+        ("profile = 3", "profile", "3", "demo or load"),
+        ("[callers]\nrefresh = '0s'", "callers.refresh", "0s", "from 10ms to 1h"),
+        ("callers = []", "callers", "[]", "a table"),
         ("[payment]\ntimeout = '6m'", "payment.timeout", "6m", "from 1ms to 5m"),
         ("[payment]\npatience = '0s'", "payment.patience", "0s", "from 1ms to 1m"),
         ("[database]\ntimeout = 'never'", "database.timeout", "never", "from 1ms to 5m"),
@@ -92,7 +96,14 @@ fn a_file_that_is_not_there_or_not_toml_is_told() {
 
 #[test]
 fn bad_arguments_end_the_process_with_code_2() {
-    for arguments in [&["--port", "65536"][..], &["--port", "x"], &["--log", "xml"], &["--prot", "1"], &["extra"]] {
+    for arguments in [
+        &["--port", "65536"][..],
+        &["--port", "x"],
+        &["--log", "xml"],
+        &["--profile", "loud"],
+        &["--prot", "1"],
+        &["extra"],
+    ] {
         let output = run_to_end(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let complaint = String::from_utf8(output.stderr).expect("UTF-8");

@@ -4,6 +4,7 @@
 mod support;
 
 mod bad_input;
+mod callers;
 mod circuits;
 mod configuration;
 mod crash;

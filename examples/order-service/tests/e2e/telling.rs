@@ -1,6 +1,7 @@
 //! What the service tells about itself is true and complete.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
@@ -8,13 +9,14 @@ use http_body_util::Full;
 use seawall_retry::http::{IncomingConfig, TimeoutHeader};
 use serde_json::Value;
 
-use crate::support::{Client, Engine, Exposition, Shop, order_text};
+use crate::support::{Client, Engine, Exposition, Process, Shop, Storage, order_text};
 
 each_engine!(
     the_document_lists_every_route,
     every_route_keeps_deadlines_and_says_so,
     the_document_names_the_header_that_tells_deadlines,
     the_front_page_leads_everywhere,
+    the_front_page_shows_the_profile,
     the_document_describes_the_order_that_the_readme_sends,
     metrics_are_openmetrics_and_count_what_happened,
     every_answer_has_its_headers,
@@ -152,11 +154,29 @@ async fn each_limit_on_waiting_counts_under_its_name(engine: Engine) {
 async fn the_front_page_leads_everywhere(engine: Engine) {
     let shop = Shop::open(engine).await;
     let overview = shop.public.get("/").await.json();
+    assert_eq!(overview["profile"], "demo");
     let links = overview["links"].as_array().expect("links");
     let mut linked: BTreeSet<_> = links.iter().filter_map(|link| link["route"].as_str().map(str::to_owned)).collect();
     linked.insert("GET /".to_owned());
     assert_eq!(linked, described(&shop.public).await);
     shop.close().await;
+}
+
+async fn the_front_page_shows_the_profile(engine: Engine) {
+    let storage = Storage::new(engine);
+    let config = storage.folder().join("shop.toml");
+    fs::write(&config, "profile = 'load'").expect("the file can be written");
+    let config = config.to_str().expect("a UTF-8 path");
+    // What is said last counts.
+    for (arguments, profile) in [
+        (&["--profile", "load"][..], "load"),
+        (&["--config", config], "load"),
+        (&["--config", config, "--profile", "demo"], "demo"),
+    ] {
+        let mut service = Process::start(&storage, arguments);
+        assert_eq!(service.public.get("/").await.json()["profile"], profile, "{arguments:?}");
+        service.kill();
+    }
 }
 
 async fn the_document_describes_the_order_that_the_readme_sends(engine: Engine) {

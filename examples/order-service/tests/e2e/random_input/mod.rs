@@ -63,8 +63,9 @@ fn judge(method: &Method, answer: &Answer) {
     match answer.status.as_u16() {
         200 | 201 => {}
         // HEAD is answered without the document, but as the same.
-        400..=499 if *method == Method::HEAD => assert_eq!(kind, "application/problem+json"),
+        400..=499 | 504 if *method == Method::HEAD => assert_eq!(kind, "application/problem+json"),
         400..=499 => drop(answer.problem()),
+        504 => assert_eq!(answer.problem()["type"], "urn:order-service:problem:deadline-passed"),
         // A circuit or a probe says so on purpose.
         503 if kind == "application/health+json" => {}
         503 => {

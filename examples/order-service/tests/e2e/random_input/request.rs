@@ -121,9 +121,21 @@ fn headers() -> impl Strategy<Value = Vec<(header::HeaderName, &'static str)>> {
         ]).prop_map(Some),
     ];
     let encoding = prop_oneof![16 => Just(None), 1 => select(vec!["gzip", "identity", "br, gzip", ""]).prop_map(Some)];
-    (kind, encoding).prop_map(|(kind, encoding)| {
-        let kind = kind.map(|kind| (header::CONTENT_TYPE, kind));
-        kind.into_iter().chain(encoding.map(|encoding| (header::CONTENT_ENCODING, encoding))).collect()
+    let key = prop_oneof![
+        12 => Just(None),
+        3 => Just(Some("demo-harbour-ada")),
+        1 => select(vec!["", "demo-harbour-eve", "schlüssel", "demo-harbour-ada, demo-harbour-ben"]).prop_map(Some),
+    ];
+    // A deadline in between would leave open what was done.
+    let timeout = prop_oneof![16 => Just(None), 1 => select(vec!["0", "soon", "-1", "60000"]).prop_map(Some)];
+    (kind, encoding, key, timeout).prop_map(|(kind, encoding, key, timeout)| {
+        let named = [
+            (header::CONTENT_TYPE, kind),
+            (header::CONTENT_ENCODING, encoding),
+            (header::HeaderName::from_static("x-api-key"), key),
+            (header::HeaderName::from_static("x-request-timeout-ms"), timeout),
+        ];
+        named.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     })
 }
 

@@ -3,8 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::thread;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::{Client, Storage};
@@ -17,6 +19,7 @@ pub(crate) struct Process {
     child: Child,
     port: u16,
     pub(crate) public: Client,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
@@ -38,15 +41,22 @@ impl Process {
             .find(|line| line.contains("\"listening\""))
             .expect("the service listens");
         // The pipe is read to its end, or a full one would stop the service.
-        thread::spawn(move || log.for_each(drop));
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = lines.clone();
+        thread::spawn(move || log.map_while(Result::ok).for_each(|line| kept.lock().push(line)));
         let listening: Value = serde_json::from_str(&listening).expect("the log is JSON");
         let public: SocketAddr = listening["public"].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        Self { child, port: public.port(), public: Client::new(public) }
+        Self { child, port: public.port(), public: Client::new(public), log: lines }
     }
 
     /// The public listener's port.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What it has logged since it listens.
+    pub(crate) fn logged(&self) -> Vec<String> {
+        self.log.lock().clone()
     }
 
     /// SIGKILL: nothing is finished, nothing is flushed.
