@@ -34,12 +34,28 @@ use crate::Rejection;
 pub struct Problem {
     rejection: Rejection,
     max_retry_after: Duration,
+    kind: Option<Type>,
+}
+
+/// A problem type that is not made of the refusal's pattern and reason.
+#[derive(Clone, Copy, Debug)]
+struct Type {
+    uri: &'static str,
+    title: &'static str,
+    status: StatusCode,
 }
 
 impl Problem {
     /// The problem of this refusal, with a `Retry-After` of an hour at most.
     pub const fn new(rejection: Rejection) -> Self {
-        Self { rejection, max_retry_after: Duration::from_secs(3_600) }
+        Self { rejection, max_retry_after: Duration::from_secs(3_600), kind: None }
+    }
+
+    /// As a problem of this registered type, with its title and its status.
+    #[must_use]
+    pub const fn of_type(mut self, uri: &'static str, title: &'static str, status: StatusCode) -> Self {
+        self.kind = Some(Type { uri, title, status });
+        self
     }
 
     /// Tells no caller to wait longer than this; at least a second, the shortest wait that can be told.
@@ -49,9 +65,15 @@ impl Problem {
         self
     }
 
-    /// 429 or 503.
+    /// 429 or 503, or what its [type](Self::of_type) says.
     pub const fn status(&self) -> StatusCode {
-        if self.rejection.is_over_quota() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE }
+        if let Some(kind) = &self.kind {
+            kind.status
+        } else if self.rejection.is_over_quota() {
+            StatusCode::TOO_MANY_REQUESTS
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 
     /// After how many seconds the caller should come back, where that is known.
@@ -65,24 +87,69 @@ impl Problem {
         let (pattern, reason) = (Escaped(self.rejection.pattern()), Escaped(self.rejection.reason()));
         let name = self.rejection.name();
         let name = Escaped(name.as_str());
-        let title = status.canonical_reason().unwrap_or_default();
-        let mut json = format!(
-            "{{\"type\":\"urn:seawall:problem:{pattern}:{reason}\",\"title\":\"{title}\",\"status\":{status},\
+        // Writing to a string cannot fail.
+        let mut json = String::from("{\"type\":\"");
+        let title = if let Some(kind) = &self.kind {
+            let _ = write!(json, "{}", Escaped(kind.uri));
+            kind.title
+        } else {
+            let _ = write!(json, "urn:seawall:problem:{pattern}:{reason}");
+            status.canonical_reason().unwrap_or_default()
+        };
+        let _ = write!(
+            json,
+            "\",\"title\":\"{title}\",\"status\":{status},\
              \"detail\":\"{pattern} `{name}` refused the request: {reason}\",\
              \"pattern\":\"{pattern}\",\"reason\":\"{reason}\",\"name\":\"{name}\"",
+            title = Escaped(title),
             status = status.as_u16(),
         );
         if let Some(seconds) = self.retry_after() {
-            // Writing to a string cannot fail.
             let _ = write!(json, ",\"retry_after\":{seconds}");
         }
         json.push('}');
         json
     }
 
+    /// The body with one more member: a list of texts.
+    fn json_listing(&self, member: &str, texts: impl IntoIterator<Item = impl fmt::Display>) -> String {
+        let mut json = self.to_json();
+        json.pop();
+        let _ = write!(json, ",\"{}\":[", Escaped(member));
+        for (i, text) in texts.into_iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            let _ = write!(json, "{comma}\"{}\"", Escaped(&text.to_string()));
+        }
+        json.push_str("]}");
+        json
+    }
+
     /// The response.
     pub fn respond<B: From<String>>(&self) -> Response<B> {
-        let mut response = Response::new(B::from(self.to_json()));
+        self.respond_with(self.to_json())
+    }
+
+    /// The response, whose body has one more member: a list of texts, such as the names of what refused.
+    ///
+    /// ```
+    /// use seawall_core::http::Problem;
+    /// use seawall_core::{Kind, Name, Rejection};
+    ///
+    /// static SHUT: Kind = Kind::new("gate", "shut");
+    /// let problem = Problem::new(Rejection::new(&SHUT, Name::from_static("payment")));
+    /// let response: http::Response<String> = problem.respond_listing("violated-policies", ["burst", "daily"]);
+    /// assert!(response.body().ends_with(r#","violated-policies":["burst","daily"]}"#));
+    /// ```
+    pub fn respond_listing<B: From<String>>(
+        &self,
+        member: &str,
+        texts: impl IntoIterator<Item = impl fmt::Display>,
+    ) -> Response<B> {
+        self.respond_with(self.json_listing(member, texts))
+    }
+
+    fn respond_with<B: From<String>>(&self, json: String) -> Response<B> {
+        let mut response = Response::new(B::from(json));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -170,6 +237,20 @@ mod tests {
         assert_eq!(body["pattern"], "a\"b");
         assert_eq!(body["reason"], "c\\d\n\u{7f}é\u{2028}");
         assert_eq!(body["name"], "\u{1}\t\"\\");
+    }
+
+    #[test]
+    fn a_registered_type_brings_its_title_and_its_status() {
+        let typed =
+            problem(&SHUT, "payment").of_type("https://a.example/\"#x", "Too \"Much\"", StatusCode::IM_A_TEAPOT);
+        let response: Response<String> = typed.respond_listing("a\"b", ["", "c\\d"]);
+        assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+        let told: Value = serde_json::from_str(response.body()).expect("JSON");
+        assert_eq!((&told["type"], &told["title"]), (&json!("https://a.example/\"#x"), &json!("Too \"Much\"")));
+        assert_eq!((&told["status"], &told["a\"b"]), (&json!(418), &json!(["", "c\\d"])));
+        assert_eq!(told["name"], "payment");
+        let none: Response<String> = typed.respond_listing("none", [""; 0]);
+        assert_eq!(serde_json::from_str::<Value>(none.body()).expect("JSON")["none"], json!([]));
     }
 
     proptest! {
