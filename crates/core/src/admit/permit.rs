@@ -100,6 +100,11 @@ impl<H: Hold> Permit<H> {
     }
 
     /// Makes sure that the admission still stands, right before the call starts.
+    /// The policy that admitted the call; `None` never happens while the permit can be named.
+    pub fn policy(&self) -> Option<&H::Policy> {
+        self.admitted.as_ref().map(|admitted| &*admitted.hold)
+    }
+
     #[cfg(feature = "tower")]
     pub(crate) fn renew(mut self) -> Result<Self, <H::Policy as Policy>::Refusal> {
         if let Some(Admitted { hold, token }) = &mut self.admitted {

@@ -6,7 +6,7 @@ use pin_project::pin_project;
 
 use super::Refuse;
 use crate::admit::Protected;
-use crate::{Conclude, Permit, Policy, Rejection, Shared};
+use crate::{Conclude, Permit, Policy, Shared};
 
 /// The response of a call in [`Shed`](super::Shed) or [`Backpressure`](super::Backpressure) mode.
 #[pin_project]
@@ -20,7 +20,7 @@ pub struct ResponseFuture<F, P: Policy, C, R> {
 #[pin_project(project = Project)]
 enum State<F, P: Policy, C> {
     Called(#[pin] Protected<Shared<P>, F, C>),
-    Refused(Rejection),
+    Refused(Option<P::Refusal>),
 }
 
 impl<F, P: Policy, C, R> ResponseFuture<F, P, C, R> {
@@ -30,8 +30,8 @@ impl<F, P: Policy, C, R> ResponseFuture<F, P, C, R> {
     }
 
     #[inline(always)]
-    pub(super) const fn refused(rejection: Rejection, refuse: R) -> Self {
-        Self { state: State::Refused(rejection), refuse }
+    pub(super) const fn refused(refusal: P::Refusal, refuse: R) -> Self {
+        Self { state: State::Refused(Some(refusal)), refuse }
     }
 }
 
@@ -40,7 +40,7 @@ where
     F: Future<Output = Result<Inner, Err>>,
     P: Policy,
     C: Conclude<Shared<P>, Result<Inner, Err>, Output = Result<Res, Err>>,
-    R: Refuse<Res, Err>,
+    R: Refuse<Res, Err, P::Refusal>,
 {
     type Output = Result<Res, R::Error>;
 
@@ -49,7 +49,7 @@ where
         let this = self.project();
         Poll::Ready(match this.state.project() {
             Project::Called(call) => ready!(call.poll(cx)).map_err(|error| this.refuse.error(error)),
-            Project::Refused(rejection) => this.refuse.refuse(*rejection),
+            Project::Refused(refusal) => this.refuse.refuse(refusal.take().expect("a future is not polled after its end")),
         })
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Backpressure, Boxed, Convert, Mode, Respond, Service, Shed, Wait};
+use super::{Backpressure, Boxed, Convert, Mode, Respond, RespondTo, Service, Shed, Wait};
 use crate::{Classified, ErrIsFailure, Policy, Rejection, Report, Shared};
 
 /// Puts a policy in front of services: what [`Shared::layer`] gives.
@@ -75,6 +75,16 @@ impl<P, M, C, R> Layer<P, M, C, R> {
         F: Fn(Rejection) -> Res,
     {
         self.refusing(Respond(respond))
+    }
+
+    /// Answers a refused request with a response made of the policy's own refusal, which knows more than the
+    /// [`Rejection`] that every refusal becomes.
+    pub fn on_refusal<Res, F>(self, respond: F) -> Layer<P, M, C, RespondTo<F>>
+    where
+        P: Policy,
+        F: Fn(P::Refusal) -> Res,
+    {
+        self.refusing(RespondTo(respond))
     }
 
     /// Judges each response by its status; see [`Statuses`](crate::http::Statuses).

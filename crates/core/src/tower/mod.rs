@@ -27,6 +27,6 @@ mod waiting;
 pub use future::ResponseFuture;
 pub use layer::Layer;
 pub use mode::{Backpressure, Mode, Shed, Wait};
-pub use refuse::{BoxError, Boxed, Convert, Refuse, Respond};
+pub use refuse::{BoxError, Boxed, Convert, Refuse, Respond, RespondTo};
 pub use service::Service;
 pub use waiting::WaitFuture;

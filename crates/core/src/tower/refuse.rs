@@ -6,11 +6,11 @@ use crate::Rejection;
 /// A boxed error, as tower's own middleware gives it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What becomes of a refused request.
+/// What becomes of a refused request. `Refusal` is the policy's own refusal, or the [`Rejection`] that every one becomes.
 #[diagnostic::on_unimplemented(
     note = "the service's error must be made of a `Rejection`: implement `From<Rejection>` for it, or use `.boxed()` or `.on_rejection(..)` on the layer"
 )]
-pub trait Refuse<Response, Inner> {
+pub trait Refuse<Response, Inner, Refusal = Rejection> {
     /// The service's error.
     type Error;
 
@@ -18,7 +18,7 @@ pub trait Refuse<Response, Inner> {
     ///
     /// # Errors
     /// If refusals are errors.
-    fn refuse(&self, rejection: Rejection) -> Result<Response, Self::Error>;
+    fn refuse(&self, refusal: Refusal) -> Result<Response, Self::Error>;
 
     /// An error of the inner service.
     fn error(&self, inner: Inner) -> Self::Error;
@@ -28,12 +28,16 @@ pub trait Refuse<Response, Inner> {
 #[derive(Clone, Copy, Debug)]
 pub struct Convert;
 
-impl<Response, Inner: From<Rejection>> Refuse<Response, Inner> for Convert {
+impl<Response, Inner, Refusal> Refuse<Response, Inner, Refusal> for Convert
+where
+    Inner: From<Rejection>,
+    Refusal: Into<Rejection>,
+{
     type Error = Inner;
 
     #[inline]
-    fn refuse(&self, rejection: Rejection) -> Result<Response, Inner> {
-        Err(rejection.into())
+    fn refuse(&self, refusal: Refusal) -> Result<Response, Inner> {
+        Err(refusal.into().into())
     }
 
     #[inline]
@@ -46,11 +50,15 @@ impl<Response, Inner: From<Rejection>> Refuse<Response, Inner> for Convert {
 #[derive(Clone, Copy, Debug)]
 pub struct Boxed;
 
-impl<Response, Inner: Into<BoxError>> Refuse<Response, Inner> for Boxed {
+impl<Response, Inner, Refusal> Refuse<Response, Inner, Refusal> for Boxed
+where
+    Inner: Into<BoxError>,
+    Refusal: Into<Rejection>,
+{
     type Error = BoxError;
 
-    fn refuse(&self, rejection: Rejection) -> Result<Response, BoxError> {
-        Err(rejection.into())
+    fn refuse(&self, refusal: Refusal) -> Result<Response, BoxError> {
+        Err(refusal.into().into())
     }
 
     fn error(&self, inner: Inner) -> BoxError {
@@ -69,11 +77,15 @@ impl<F> Respond<F> {
     }
 }
 
-impl<Response, Inner, F: Fn(Rejection) -> Response> Refuse<Response, Inner> for Respond<F> {
+impl<Response, Inner, Refusal, F> Refuse<Response, Inner, Refusal> for Respond<F>
+where
+    F: Fn(Rejection) -> Response,
+    Refusal: Into<Rejection>,
+{
     type Error = Inner;
 
-    fn refuse(&self, rejection: Rejection) -> Result<Response, Inner> {
-        Ok((self.0)(rejection))
+    fn refuse(&self, refusal: Refusal) -> Result<Response, Inner> {
+        Ok((self.0)(refusal.into()))
     }
 
     fn error(&self, inner: Inner) -> Inner {
@@ -84,5 +96,27 @@ impl<Response, Inner, F: Fn(Rejection) -> Response> Refuse<Response, Inner> for 
 impl<F> fmt::Debug for Respond<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Respond")
+    }
+}
+
+/// A refusal becomes a response, made of the policy's own refusal.
+#[derive(Clone, Copy)]
+pub struct RespondTo<F>(pub(super) F);
+
+impl<Response, Inner, Refusal, F: Fn(Refusal) -> Response> Refuse<Response, Inner, Refusal> for RespondTo<F> {
+    type Error = Inner;
+
+    fn refuse(&self, refusal: Refusal) -> Result<Response, Inner> {
+        Ok((self.0)(refusal))
+    }
+
+    fn error(&self, inner: Inner) -> Inner {
+        inner
+    }
+}
+
+impl<F> fmt::Debug for RespondTo<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RespondTo")
     }
 }

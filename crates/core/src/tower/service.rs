@@ -45,7 +45,7 @@ where
     S: tower_service::Service<Req>,
     P: Admits<Req>,
     C: Conclude<Shared<P>, Result<S::Response, S::Error>, Output = Result<Res, S::Error>> + Clone,
-    R: Refuse<Res, S::Error> + Clone,
+    R: Refuse<Res, S::Error, P::Refusal> + Clone,
 {
     type Response = Res;
     type Error = R::Error;
@@ -69,12 +69,12 @@ where
                 if let Some(refusal) = &self.slot.0 {
                     // The inner service was not polled, so it cannot be called, whatever has changed since.
                     permit.cancel();
-                    return ResponseFuture::refused(refusal.clone().into(), self.refuse.clone());
+                    return ResponseFuture::refused(refusal.clone(), self.refuse.clone());
                 }
                 let call = self.inner.call(request);
                 ResponseFuture::called(permit, call, self.conclude.clone(), self.refuse.clone())
             }
-            Err(refusal) => ResponseFuture::refused(refusal.into(), self.refuse.clone()),
+            Err(refusal) => ResponseFuture::refused(refusal, self.refuse.clone()),
         }
     }
 }
@@ -84,7 +84,7 @@ where
     S: tower_service::Service<Req> + Clone,
     P: Admits<Req>,
     C: Conclude<Shared<P>, Result<S::Response, S::Error>, Output = Result<Res, S::Error>> + Clone,
-    R: Refuse<Res, S::Error> + Clone,
+    R: Refuse<Res, S::Error, P::Refusal> + Clone,
 {
     type Response = Res;
     type Error = R::Error;
@@ -111,7 +111,7 @@ where
     S: tower_service::Service<Req>,
     P: Admits,
     C: Conclude<Shared<P>, Result<S::Response, S::Error>, Output = Result<Res, S::Error>> + Clone,
-    R: Refuse<Res, S::Error> + Clone,
+    R: Refuse<Res, S::Error, P::Refusal> + Clone,
 {
     type Response = Res;
     type Error = R::Error;
@@ -164,7 +164,7 @@ where
                 let call = self.inner.call(request);
                 ResponseFuture::called(permit, call, self.conclude.clone(), self.refuse.clone())
             }
-            Err(refusal) => ResponseFuture::refused(refusal.into(), self.refuse.clone()),
+            Err(refusal) => ResponseFuture::refused(refusal, self.refuse.clone()),
         }
     }
 }

@@ -67,7 +67,7 @@ where
     S: tower_service::Service<Req>,
     P: Admits<Req>,
     C: Conclude<Shared<P>, Result<S::Response, S::Error>, Output = Result<Res, S::Error>>,
-    R: Refuse<Res, S::Error>,
+    R: Refuse<Res, S::Error, P::Refusal>,
 {
     type Output = Result<Res, R::Error>;
 
@@ -83,7 +83,7 @@ where
                             let (reserved, waiting) = (Some(Reserved::new(permit)), waiting.take());
                             this.stage.set(Stage::Readying { reserved, waiting });
                         }
-                        Err(refusal) => return Poll::Ready(this.refuse.refuse(refusal.into())),
+                        Err(refusal) => return Poll::Ready(this.refuse.refuse(refusal)),
                     }
                 }
                 Project::Readying { reserved, waiting } => {
@@ -98,7 +98,7 @@ where
                             let call = inner.call(request);
                             this.stage.set(Stage::Called(Protected::new(permit, call, conclude)));
                         }
-                        Err(refusal) => return Poll::Ready(this.refuse.refuse(refusal.into())),
+                        Err(refusal) => return Poll::Ready(this.refuse.refuse(refusal)),
                     }
                 }
                 Project::Called(call) => {
