@@ -13,8 +13,10 @@ mod figures;
 mod grant;
 #[cfg(feature = "http")]
 pub mod http;
+mod layered;
 pub mod limit;
 mod limiter;
+mod meter;
 mod policy;
 mod quota;
 mod reservation;
@@ -24,6 +26,7 @@ pub use algorithm::Algorithm;
 pub use config::{Config, Mode, Scaling};
 pub use event::Event;
 pub use grant::Grant;
+pub use layered::{Layered, LayeredRateLimiter, Layers, Rule, Violation};
 pub use limit::Carry;
 pub use limiter::{Limiter, RateLimiter};
 pub use policy::{Cells, Turn};

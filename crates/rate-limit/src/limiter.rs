@@ -12,9 +12,10 @@ use seawall_core::{ConfigError, Configure, Name, Shared};
 use crate::cell::{Cell, Decision, Denied, Granted};
 use crate::config::{Config, Mode};
 use crate::event::Event;
-use crate::figures::Figures;
+use crate::figures::{Figures, Limits};
 use crate::grant::{Grant, Origin};
 use crate::limit::{Taken, Want};
+use crate::meter::Standing;
 use crate::quota::Quota;
 use crate::reservation::Reservation;
 use crate::throttled::Throttled;
@@ -173,11 +174,33 @@ impl Limiter {
     /// Whether a call would be refused now. Takes nothing, counts nothing.
     #[inline]
     pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Throttled> {
-        match self.cell.glance(now) {
-            Ok(()) => Ok(()),
-            Err(_) if self.shadow.load(Ordering::Relaxed) => Ok(()),
-            Err(Denied { refused, figures, limits }) => Err(Throttled::new(self.name, 1, refused, figures, limits)),
+        match self.cell.look(now, 1) {
+            Err(Denied { refused, figures, limits }) if !self.shadow.load(Ordering::Relaxed) => {
+                Err(Throttled::new(self.name, 1, refused, figures, limits))
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// What a call for so many cells would be told. Takes nothing, counts nothing.
+    pub(crate) fn stand(&self, cells: u32, now: Timestamp) -> Standing {
+        match self.cell.look(now, cells) {
+            Ok((figures, limits)) => Standing::Passes { figures, limits },
+            Err(Denied { figures, limits, .. }) if self.shadow.load(Ordering::Relaxed) => {
+                Standing::Passes { figures, limits }
+            }
+            Err(Denied { refused, figures, limits }) => {
+                Standing::Refuses(Throttled::new(self.name, cells, refused, figures, limits))
+            }
+        }
+    }
+
+    pub(crate) fn count_refused(&self) {
+        self.counts.lane().count(|counts| &counts.throttled);
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.cell.limits()
     }
 
     pub(crate) fn max_wait(&self) -> u64 {

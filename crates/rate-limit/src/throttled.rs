@@ -75,6 +75,10 @@ impl Throttled {
         self.figures.reset_after()
     }
 
+    pub(crate) const fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// The quota that was reached.
     pub const fn quota(&self) -> Quota {
         self.limits.quota()

@@ -69,18 +69,25 @@ impl GcraCell {
     }
 
     #[inline]
-    pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Denied> {
+    pub(crate) fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
         let tat = self.tat.load(Ordering::Acquire);
         let (gcra, limits) = self.published.read();
-        let now = gcra.ticks(now);
-        match gcra.advance(tat, now, 1, 0) {
+        let now = gcra.ticks(at);
+        if cells == 0 || cells > gcra.burst() {
+            return without_taking(&gcra, limits, tat, at, cells).map(|granted| (granted.figures, limits));
+        }
+        let figures = figures(&gcra, tat, now);
+        match gcra.advance(tat, now, cells, 0) {
             // A state that the clock has left behind is for a real call to mend.
             Err(missing) if !self.is_ahead(&gcra, tat, now) => {
-                let figures = figures(&gcra, tat, now);
                 Err(Denied { refused: Refused::Later { retry_after: figures.nanos(missing) }, figures, limits })
             }
-            _ => Ok(()),
+            _ => Ok((figures, limits)),
         }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.published.read().1
     }
 
     #[inline(always)]

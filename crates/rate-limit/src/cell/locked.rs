@@ -24,7 +24,8 @@ struct Inner<L: Limit> {
 /// What a cell does, whatever its algorithm.
 pub(crate) trait Store: Send + Sync {
     fn take(&self, want: Want, clock: &Clock) -> Decision;
-    fn glance(&self, now: Timestamp) -> Result<(), Denied>;
+    fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied>;
+    fn limits(&self) -> Limits;
     fn give_back(&self, taken: Taken, now: Timestamp);
     fn carry(&self, quota: Quota, algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError>;
     fn reset(&self);
@@ -59,15 +60,22 @@ impl<L: Built> Store for Locked<L> {
         }
     }
 
-    fn glance(&self, now: Timestamp) -> Result<(), Denied> {
+    fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
         let Inner { limit, limits, state, longest_wait } = &mut *self.inner.lock();
-        if limit.ahead(state, now, *longest_wait) > 0 {
-            // A state that the clock has left behind is for a real call to mend.
-            return Ok(());
+        let figures = Figures::plain(
+            limit.remaining(state, at),
+            limit.reset_at(state).as_nanos().saturating_sub(at.as_nanos()),
+        );
+        // A state that the clock has left behind is for a real call to mend.
+        let behind = limit.ahead(state, at, *longest_wait) > 0;
+        match limit.take(&mut state.clone(), Want::now(at, cells)) {
+            Err(refused) if !behind => Err(Denied { refused, figures, limits: *limits }),
+            _ => Ok((figures, *limits)),
         }
-        let Err(refused) = limit.take(&mut state.clone(), Want::one(now)) else { return Ok(()) };
-        let owed = limit.reset_at(state).as_nanos().saturating_sub(now.as_nanos());
-        Err(Denied { refused, figures: Figures::plain(limit.remaining(state, now), owed), limits: *limits })
+    }
+
+    fn limits(&self) -> Limits {
+        self.inner.lock().limits
     }
 
     fn give_back(&self, taken: Taken, now: Timestamp) {

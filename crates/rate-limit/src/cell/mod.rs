@@ -64,13 +64,22 @@ impl Cell {
         }
     }
 
-    /// Whether one cell would be refused now. Takes nothing.
+    /// What is left, and whether so many cells would be refused now. Takes nothing.
     #[inline]
-    pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Denied> {
+    pub(crate) fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
         match self {
-            Self::Gcra(cell) => cell.glance(now),
-            Self::Window(cell) => cell.glance(now),
-            Self::Locked(cell) => cell.glance(now),
+            Self::Gcra(cell) => cell.look(at, cells),
+            Self::Window(cell) => cell.look(at, cells),
+            Self::Locked(cell) => cell.look(at, cells),
+        }
+    }
+
+    /// The quota that holds now.
+    pub(crate) fn limits(&self) -> Limits {
+        match self {
+            Self::Gcra(cell) => cell.limits(),
+            Self::Window(cell) => cell.limits(),
+            Self::Locked(cell) => cell.limits(),
         }
     }
 

@@ -103,33 +103,44 @@ impl WindowCell {
     }
 
     #[inline]
-    pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Denied> {
+    pub(crate) fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
+        let now = at.as_nanos();
         let word = self.word.load(Ordering::Acquire);
         let (opens, closes) = (self.opens.load(Ordering::Acquire), self.closes.load(Ordering::Acquire));
         let limit = self.limit.load(Ordering::Acquire);
-        if (opens..closes).contains(&now.as_nanos()) {
-            if word & Self::FROZEN < limit {
-                return Ok(());
-            }
-            if let Some(denied) = self.refuse_quickly(now.as_nanos(), 1, 0, word, limit) {
-                return Err(denied);
-            }
+        let used = word & Self::FROZEN;
+        if now < opens || now >= closes || cells == 0 {
+            return self.look_slowly(at, cells);
         }
-        self.glance_slowly(Want::one(now))
+        if used + u64::from(cells) <= limit {
+            let figures = Figures::window(limit - used, closes + self.counts_for.load(Ordering::Relaxed) - now);
+            return Ok((figures, self.limits()));
+        }
+        match self.refuse_quickly(now, cells, 0, word, limit) {
+            Some(denied) => Err(denied),
+            None => self.look_slowly(at, cells),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits::from_words(self.sizes.load(Ordering::Acquire), self.period.load(Ordering::Acquire))
     }
 
     #[cold]
-    fn glance_slowly(&self, want: Want) -> Result<(), Denied> {
+    fn look_slowly(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
         let mut frozen = self.freeze();
         let Slow { window, limits, state, longest_wait, .. } = &mut *frozen.slow;
-        if window.ahead(state, want.now, *longest_wait) > 0 {
+        if window.ahead(state, at, *longest_wait) > 0 {
             // A state that the clock has left behind is for a real call to mend.
-            return Ok(());
+            return Ok((Figures::plain(window.limit(), 0), *limits));
         }
-        window.roll(state, want.now);
-        let Err(refused) = window.take(&mut state.clone(), want) else { return Ok(()) };
-        let owed = window.reset_at(state).as_nanos().saturating_sub(want.now.as_nanos());
-        Err(Denied { refused, figures: Figures::plain(0, owed), limits: *limits })
+        window.roll(state, at);
+        let owed = window.reset_at(state).as_nanos().saturating_sub(at.as_nanos());
+        let figures = Figures::plain(window.remaining(state, at), owed);
+        match window.take(&mut state.clone(), Want::now(at, cells)) {
+            Ok(_) => Ok((figures, *limits)),
+            Err(refused) => Err(Denied { refused, figures, limits: *limits }),
+        }
     }
 
     /// The refusal of one cell by a window that is known to be full.
