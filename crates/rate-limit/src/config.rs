@@ -5,7 +5,9 @@ use std::time::Duration;
 use seawall_core::observe::Observer;
 use seawall_core::{ConfigError, Name};
 
+use crate::adaptive::AdaptiveConfig;
 use crate::algorithm::Algorithm;
+use crate::burst::BurstConfig;
 use crate::event::Event;
 use crate::limit::Carry;
 use crate::quota::Quota;
@@ -41,6 +43,10 @@ pub struct Config {
     pub(crate) scaling: Scaling,
     #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) carry: Carry,
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub(crate) adaptive: Option<AdaptiveConfig>,
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub(crate) burst: Option<BurstConfig>,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
 }
@@ -90,6 +96,8 @@ impl Config {
             mode: Mode::Enforce,
             scaling: Scaling::Strict,
             carry: Carry::AsIs,
+            adaptive: None,
+            burst: None,
             observer: None,
         }
     }
@@ -137,6 +145,20 @@ impl Config {
         self
     }
 
+    /// Lets the quota follow the load that [`adapt`](crate::Limiter::adapt) is told.
+    #[must_use]
+    pub const fn adaptive(mut self, adaptive: AdaptiveConfig) -> Self {
+        self.adaptive = Some(adaptive);
+        self
+    }
+
+    /// Watches for bursts of calls.
+    #[must_use]
+    pub const fn burst(mut self, burst: BurstConfig) -> Self {
+        self.burst = Some(burst);
+        self
+    }
+
     /// Is called for every [`Event`], after all locks are released.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer<Event> + 'static) -> Self {
@@ -149,16 +171,25 @@ impl Config {
         self.quota
     }
 
-    pub(crate) fn checked_name(&self) -> Result<Name, ConfigError> {
-        self.name.parse()
-    }
-
-    /// The longest wait in nanoseconds.
-    pub(crate) fn checked_max_wait(&self) -> Result<u64, ConfigError> {
+    /// Checks everything that does not depend on the algorithm; gives the name.
+    pub(crate) fn check(&self) -> Result<Name, ConfigError> {
+        let name = self.name.parse()?;
         if self.max_wait > Quota::LONGEST {
             return Err(ConfigError::new("max_wait", format!("{:?}", self.max_wait), "at most 366 days"));
         }
-        Ok(u64::try_from(self.max_wait.as_nanos()).unwrap_or(u64::MAX))
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.check()?;
+        }
+        if let Some(burst) = &self.burst {
+            burst.counted()?;
+            burst.told()?;
+        }
+        self.quota.check()?;
+        Ok(name)
+    }
+
+    pub(crate) fn max_wait_nanos(&self) -> u64 {
+        u64::try_from(self.max_wait.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -172,6 +203,8 @@ impl fmt::Debug for Config {
             .field("mode", &self.mode)
             .field("scaling", &self.scaling)
             .field("carry", &self.carry)
+            .field("adaptive", &self.adaptive)
+            .field("burst", &self.burst)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use seawall_core::Name;
+use seawall_core::observe::Observer;
 
 use crate::quota::Quota;
 
@@ -15,13 +18,51 @@ pub enum Event {
         /// What holds now.
         to: Quota,
     },
+    /// The quota follows the load.
+    Adapted {
+        /// Which limiter.
+        name: Name,
+        /// The load that was told.
+        load: f64,
+        /// What held before.
+        from: Quota,
+        /// What holds now.
+        to: Quota,
+    },
+    /// Calls come in a burst.
+    Burst {
+        /// Which limiter.
+        name: Name,
+        /// Whose calls, by the fingerprint of the key; 0 where there is no key.
+        key: u64,
+        /// How many calls are no burst yet.
+        requests: u32,
+        /// In what time.
+        period: Duration,
+        /// For how long it is refused, if it is.
+        penalty: Option<Duration>,
+    },
 }
 
 impl Event {
-    pub(crate) fn emit(&self) {
+    /// Tells it to `tracing` and to the observer; no lock is held.
+    pub(crate) fn tell(&self, observer: Option<&dyn Observer<Self>>) {
+        self.emit();
+        if let Some(observer) = observer {
+            observer.observe(self);
+        }
+    }
+
+    fn emit(&self) {
         match self {
             Self::Reconfigured { name, from, to } => {
                 tracing::info!(target: "seawall::rate_limit", %name, %from, %to, "reconfigured");
+            }
+            Self::Adapted { name, load, from, to } => {
+                tracing::info!(target: "seawall::rate_limit", %name, load, %from, %to, "adapted");
+            }
+            Self::Burst { name, key, requests, period, penalty } => {
+                tracing::warn!(target: "seawall::rate_limit", %name, key, requests, ?period, ?penalty, "burst");
             }
         }
     }

@@ -5,7 +5,9 @@
     reason = "a decision is on every call: inlined whole, what nobody looks at is never made"
 )]
 
+mod adaptive;
 mod algorithm;
+mod burst;
 mod cell;
 mod config;
 mod event;
@@ -22,7 +24,9 @@ mod quota;
 mod reservation;
 mod throttled;
 
+pub use adaptive::AdaptiveConfig;
 pub use algorithm::Algorithm;
+pub use burst::BurstConfig;
 pub use config::{Config, Mode, Scaling};
 pub use event::Event;
 pub use grant::Grant;

@@ -1,17 +1,17 @@
+mod settings;
+
 use std::fmt;
-use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use seawall_core::observe::Observer;
-use seawall_core::stripe::{self, Striped, Tally};
+use seawall_core::stripe::{Striped, Tally};
 use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use seawall_core::time::{Clock, Timestamp};
-use seawall_core::{ConfigError, Configure, Name, Shared};
+use seawall_core::{Name, Shared};
 
+use crate::burst::{Noted, Watch};
 use crate::cell::{Cell, Decision, Denied, Granted};
-use crate::config::{Config, Mode};
-use crate::event::Event;
 use crate::figures::{Figures, Limits};
 use crate::grant::{Grant, Origin};
 use crate::limit::{Taken, Want};
@@ -20,9 +20,11 @@ use crate::quota::Quota;
 use crate::reservation::Reservation;
 use crate::throttled::Throttled;
 
+use settings::Settings;
+
 /// A rate limiter: lets calls pass as long as their quota has room, and tells the others exactly when to come back.
 ///
-/// It is a handle, cheap to clone and shared by all clones. [`new`](Shared::new) takes a [`Config`];
+/// It is a handle, cheap to clone and shared by all clones. [`new`](Shared::new) takes a [`Config`](crate::Config);
 /// [`check`](Limiter::check) decides at once; [`run`](Shared::run) makes one call; [`layer`](Shared::layer) (feature `tower`)
 /// protects a service; [`Limiter`]'s methods do the rest.
 ///
@@ -51,12 +53,9 @@ pub struct Limiter {
     /// How long a call without a deadline waits, in nanoseconds.
     max_wait: AtomicU64,
     counts: Striped<Counts>,
+    /// Made when bursts are first watched for.
+    watch: OnceLock<Watch>,
     settings: Mutex<Settings>,
-}
-
-pub(crate) struct Settings {
-    pub(crate) config: Config,
-    pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
 }
 
 /// What one thread has counted.
@@ -67,9 +66,8 @@ pub(crate) struct Counts {
     pub(crate) shadowed: Tally,
     pub(crate) waited: Tally,
     pub(crate) given_back: Tally,
+    pub(crate) bursts: Tally,
 }
-
-static LIMITERS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
 
 impl Limiter {
     /// Takes a cell if there is one.
@@ -143,9 +141,9 @@ impl Limiter {
         self.name
     }
 
-    /// The quota that holds now.
+    /// The quota that holds now: of the configuration, or the share of it that the load leaves.
     pub fn quota(&self) -> Quota {
-        self.settings.lock().config.quota
+        self.limits().quota()
     }
 
     pub(crate) const fn clock(&self) -> &Clock {
@@ -155,6 +153,12 @@ impl Limiter {
     #[inline(always)]
     pub(crate) fn decide(&self, want: Want) -> Result<Grant, Throttled> {
         let Want { now, cells, max_wait } = want;
+        if let Some(watch) = self.watch.get()
+            && cells > 0
+            && let Some(throttled) = self.note(watch, now, cells)
+        {
+            return Err(throttled);
+        }
         // Each kind of cell is answered by itself: a decision that all of them wrote to one place would have to be read from it.
         match &self.cell {
             Cell::Gcra(cell) => self.answer(cell.take(now, cells, max_wait, &self.clock), now, cells),
@@ -230,6 +234,22 @@ impl Limiter {
         Err(Throttled::new(self.name, cells, refused, figures, limits))
     }
 
+    /// Takes a call into account for bursts. The refusal, if bursts are punished and it is part of one.
+    #[inline(never)]
+    fn note(&self, watch: &Watch, now: Timestamp, cells: u32) -> Option<Throttled> {
+        let Noted { begins, punished } = watch.note(now, &self.clock);
+        if begins {
+            self.counts.lane().count(|counts| &counts.bursts);
+            self.tell_burst();
+        }
+        let Denied { refused, figures, limits } = punished?;
+        if self.shadow.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.counts.lane().count(|counts| &counts.throttled);
+        Some(Throttled::new(self.name, cells, refused, figures, limits))
+    }
+
     /// A call that passes although the limit is reached: it takes nothing.
     #[cold]
     fn shadowed(&self, figures: Figures, now: Timestamp) -> Grant {
@@ -256,63 +276,6 @@ impl Limiter {
         if now <= grant.act_at() {
             self.give_back(grant, now);
         }
-    }
-}
-
-impl Configure for Limiter {
-    type Config = Config;
-
-    fn build(config: Config, clock: Clock) -> Result<Self, ConfigError> {
-        let name = config.checked_name()?;
-        let max_wait = config.checked_max_wait()?;
-        let cell = Cell::new(config.quota, config.algorithm)?;
-        let observer = config.observer.clone();
-        Ok(Self {
-            cell,
-            clock,
-            name,
-            id: LIMITERS.fetch_add(1, Ordering::Relaxed),
-            generation: AtomicU32::new(0),
-            shadow: AtomicBool::new(config.mode == Mode::Shadow),
-            max_wait: AtomicU64::new(max_wait),
-            counts: Striped::new(stripe::seats()),
-            settings: Mutex::new(Settings { config, observer }),
-        })
-    }
-
-    /// The name, the algorithm and the scaling stay.
-    fn reconfigure(&self, config: Config) -> Result<(), ConfigError> {
-        let name = config.checked_name()?;
-        if name != self.name {
-            return Err(ConfigError::new(
-                "name",
-                format!("{name:?}"),
-                format!("{:?}: a limiter keeps its name", self.name),
-            ));
-        }
-        let max_wait = config.checked_max_wait()?;
-        let now = self.clock.now();
-        let (event, observer) = {
-            let mut settings = self.settings.lock();
-            if config.scaling != settings.config.scaling {
-                let valid = format!("{:?}: a limiter keeps its scaling", settings.config.scaling);
-                return Err(ConfigError::new("scaling", format!("{:?}", config.scaling), valid));
-            }
-            // First the generation: what was granted under the old quota is not taken back under the new one.
-            self.generation.fetch_add(1, Ordering::Relaxed);
-            self.cell.carry(config.quota, config.algorithm, config.carry, now)?;
-            self.shadow.store(config.mode == Mode::Shadow, Ordering::Relaxed);
-            self.max_wait.store(max_wait, Ordering::Relaxed);
-            let event = Event::Reconfigured { name, from: settings.config.quota, to: config.quota };
-            settings.observer.clone_from(&config.observer);
-            settings.config = config;
-            (event, settings.observer.clone())
-        };
-        event.emit();
-        if let Some(observer) = observer {
-            observer.observe(&event);
-        }
-        Ok(())
     }
 }
 

@@ -88,6 +88,18 @@ impl Quota {
         }
     }
 
+    /// This share of it: at least one cell.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "shares are finite and above zero, and a cast saturates"
+    )]
+    pub(crate) fn scaled(self, share: f64) -> Self {
+        // What is a whole number but for the rounding of a product is meant to be one.
+        let scale = |cells: u32| ((f64::from(cells) * share + 1e-6).floor() as u32).max(1);
+        Self { limit: scale(self.limit), burst: self.burst.map(scale), ..self }
+    }
+
     /// Whether a burst was set.
     pub(crate) const fn has_burst(&self) -> bool {
         self.burst.is_some()
