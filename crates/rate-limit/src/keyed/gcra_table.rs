@@ -1,0 +1,362 @@
+#[cfg(all(test, not(seawall_loom)))]
+mod tests;
+mod upkeep;
+
+use seawall_core::stripe::Padded;
+use seawall_core::sync::Mutex;
+use seawall_core::sync::atomic::{AtomicU64, Ordering};
+use seawall_core::time::{Clock, Timestamp};
+
+use super::arrivals::Arrivals;
+use super::print::{Print, WAYS, sets_for};
+use crate::limit::{Gcra, Refused, Taken, Want};
+
+/// The arrival times of many keys in bounded memory, which forgets no debt.
+///
+/// A set is one cache line: four slots of a key's [`Print`] and its theoretical arrival time in ticks. A known key costs that
+/// line, one compare-and-swap and no lock. A new key takes the place of the one in its set that owes least, under the set's lock,
+/// and **inherits what that one owes**.
+///
+/// # Why no key ever passes more than its limit
+/// Each set remembers its *floor*: the latest arrival time that was ever evicted from it. A key that is in no slot was evicted
+/// with an arrival time that is not above the floor, and starts from the floor when it comes again. So what the table knows of a
+/// key is never less than what an unbounded map would know. (Space-Saving, Metwally, Agrawal, El Abbadi 2005, gives counts of
+/// frequent items the same one-sided error.) What is given back never brings a slot to its set's floor, so giving back is exact
+/// for whoever stays, and takes nothing from what the floor holds for others.
+///
+/// # Why a lock-free hit is safe
+/// Who replaces a key first makes the arrival time [`CLAIMED`], then writes the print, then the newcomer's arrival time, which is
+/// later than that of the key before. So a compare-and-swap by what was read of the key before fails. Only where a key of another
+/// quota or a clock that stepped back has brought a slot below its floor could a later word be equal by chance; so whoever has
+/// swapped looks at the print once more, and if it is not the key's, the swap has charged a stranger and admitted nobody.
+pub(crate) struct GcraTable {
+    sets: Box<[Set]>,
+    /// By set. Written under the set's lock.
+    floors: Box<[AtomicU64]>,
+    /// Each lock is that of many sets.
+    locks: Box<[Padded<Mutex<Arrivals>>]>,
+    /// The longest wait that was ever granted, in ticks.
+    longest_wait: AtomicU64,
+    /// The longest capacity of any quota, in ticks.
+    longest_capacity: AtomicU64,
+}
+
+#[derive(Default)]
+#[repr(align(64))]
+struct Set([Slot; WAYS]);
+
+#[derive(Default)]
+struct Slot {
+    /// A [`Print`], or 0.
+    key: AtomicU64,
+    tat: AtomicU64,
+}
+
+const _: () = assert!(cfg!(seawall_loom) || size_of::<Set>() == 64, "a set is one cache line");
+
+/// Stands for the arrival time of a slot that is being handed over.
+const CLAIMED: u64 = u64::MAX;
+/// No time is later, so that no arrival time is ever [`CLAIMED`]: at least 4.5 years after the clock's zero.
+const LATEST: u64 = 1 << 63;
+const MOST_LOCKS: usize = 256;
+
+/// A decision, and the arrival time after it.
+pub(crate) type Decided = (Result<Taken, Refused>, u64);
+
+/// One question to the table.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    print: Print,
+    gcra: &'a Gcra,
+    want: Want,
+    /// The time of the want, and its longest wait, in ticks.
+    now: u64,
+    max_wait: u64,
+}
+
+impl<'a> Question<'a> {
+    #[inline(always)]
+    fn new(print: Print, gcra: &'a Gcra, want: Want) -> Self {
+        let max_wait = want.max_wait.saturating_mul(gcra.ticks_per_nano()).min(LATEST / 4);
+        Self { print, gcra, want, now: ticks(gcra, want.now), max_wait }
+    }
+
+    /// The same at another time.
+    fn at(self, now: Timestamp) -> Self {
+        Self::new(self.print, self.gcra, Want { now, ..self.want })
+    }
+
+    /// The arrival time after the cells are taken, or how much is missing.
+    #[inline(always)]
+    fn advance(&self, tat: u64) -> Result<u64, u64> {
+        self.gcra.advance(tat, self.now, self.want.cells, self.max_wait)
+    }
+
+    #[inline(always)]
+    fn taken(&self, new: u64) -> Decided {
+        let wait = self.wait(new);
+        let nanos = if wait == 0 { 0 } else { self.gcra.nanos(wait) };
+        let act_at = Timestamp::from_nanos(self.want.now.as_nanos().saturating_add(nanos));
+        (Ok(Taken { at: self.want.now, act_at, cells: self.want.cells, mark: new }), new)
+    }
+
+    /// How long whoever took up to `new` has to wait, in ticks.
+    #[inline(always)]
+    fn wait(&self, new: u64) -> u64 {
+        new.saturating_sub(self.now).saturating_sub(self.gcra.capacity())
+    }
+
+    #[inline(always)]
+    fn refused(&self, missing: u64, tat: u64) -> Decided {
+        (Err(Refused::Later { retry_after: self.gcra.nanos(missing) }), tat)
+    }
+}
+
+#[inline(always)]
+fn ticks(gcra: &Gcra, at: Timestamp) -> u64 {
+    gcra.ticks(at).min(LATEST)
+}
+
+/// What was found for a key that seemed to be new.
+enum Newcomer<'a> {
+    /// It got a slot, or is refused without one.
+    Decided(Decided),
+    /// It has this slot.
+    Known(&'a Slot),
+    /// It would inherit an arrival time that only a clock which stepped back, or another quota, can explain: the clock has to be
+    /// read again.
+    Ahead(u64),
+}
+
+impl Set {
+    /// The slot of exactly this print. Without a branch for each slot: which one it is cannot be foretold.
+    #[inline(always)]
+    fn find(&self, print: Print) -> Option<&Slot> {
+        let mut found = WAYS;
+        for (place, slot) in self.0.iter().enumerate().rev() {
+            found = if slot.key.load(Ordering::Acquire) == print.word() { place } else { found };
+        }
+        self.0.get(found)
+    }
+
+    /// The slot of this key in whatever class. Called under the set's lock.
+    fn find_key(&self, print: Print) -> Option<&Slot> {
+        self.0.iter().find(|slot| print.is_same_key(slot.key.load(Ordering::Relaxed)))
+    }
+
+    /// The slot that owes least, and its arrival time. Called under the set's lock.
+    fn least(&self) -> (&Slot, u64) {
+        let [first, others @ ..] = &self.0;
+        others.iter().map(Slot::look).fold(first.look(), |least, next| if next.1 < least.1 { next } else { least })
+    }
+}
+
+impl Slot {
+    fn look(&self) -> (&Self, u64) {
+        (self, self.tat.load(Ordering::Acquire))
+    }
+
+    /// Gives the slot, whose arrival time was `from`, to `print`, unless somebody has changed it. Called under the set's lock.
+    fn hand_over(&self, from: u64, print: Print, tat: u64) -> bool {
+        if self.tat.compare_exchange(from, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        self.key.store(print.word(), Ordering::Release);
+        self.tat.store(tat, Ordering::Release);
+        true
+    }
+
+    /// Gives the slot to the same key in another class. Called under the set's lock.
+    fn take_over(&self, print: Print) {
+        if self.key.load(Ordering::Relaxed) != print.word() {
+            let tat = self.tat.swap(CLAIMED, Ordering::AcqRel);
+            self.key.store(print.word(), Ordering::Release);
+            self.tat.store(tat, Ordering::Release);
+        }
+    }
+
+    /// Changes the arrival time. Called under the set's lock.
+    fn update(&self, change: impl Fn(u64) -> u64) {
+        let mut tat = self.tat.load(Ordering::Acquire);
+        while let Err(found) = self.tat.compare_exchange(tat, change(tat), Ordering::AcqRel, Ordering::Acquire) {
+            tat = found;
+        }
+    }
+}
+
+impl GcraTable {
+    /// Room for so many keys, rounded up to a power of two and at least 4.
+    pub(crate) fn new(keys: usize) -> Self {
+        let sets = sets_for(keys);
+        Self {
+            sets: (0..sets).map(|_| Set::default()).collect(),
+            floors: (0..sets).map(|_| AtomicU64::new(0)).collect(),
+            locks: (0..sets.min(MOST_LOCKS)).map(|_| Padded(Mutex::new(Arrivals::default()))).collect(),
+            longest_wait: AtomicU64::new(0),
+            longest_capacity: AtomicU64::new(0),
+        }
+    }
+
+    /// Says that keys may owe as much as this limit lets them. Before its first use.
+    pub(crate) fn expect(&self, gcra: &Gcra) {
+        self.longest_capacity.fetch_max(gcra.capacity(), Ordering::Relaxed);
+    }
+
+    /// How many keys there is room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.sets.len() * WAYS
+    }
+
+    #[inline(always)]
+    fn set(&self, print: Print) -> &Set {
+        &self.sets[print.set(self.sets.len())]
+    }
+
+    fn lock(&self, set: usize) -> &Mutex<Arrivals> {
+        &self.locks[set & (self.locks.len() - 1)].0
+    }
+
+    /// Takes what is wanted. `clock` is read again where an arrival time lies too far in the future.
+    #[inline(always)]
+    pub(crate) fn take(&self, print: Print, gcra: &Gcra, want: Want, clock: &Clock) -> Decided {
+        if want.cells == 0 || want.cells > gcra.burst() {
+            return self.without_taking(print, gcra, want);
+        }
+        let question = Question::new(print, gcra, want);
+        match self.set(print).find(print).and_then(|slot| self.take_from(slot, question, clock)) {
+            Some(decided) => decided,
+            None => self.take_slowly(question, clock),
+        }
+    }
+
+    #[cold]
+    fn without_taking(&self, print: Print, gcra: &Gcra, want: Want) -> Decided {
+        let tat = self.look(print, gcra, want.now);
+        if want.cells > 0 {
+            return (Err(Refused::Never), tat);
+        }
+        (Ok(Taken { at: want.now, act_at: want.now, cells: 0, mark: tat }), tat)
+    }
+
+    /// Takes from a slot that was found to be the key's; `None` if it is not any more.
+    #[inline(always)]
+    fn take_from(&self, slot: &Slot, mut question: Question<'_>, clock: &Clock) -> Option<Decided> {
+        let own = question.print.word();
+        let is_its_own = || slot.key.load(Ordering::Acquire) == own;
+        let mut tat = slot.tat.load(Ordering::Acquire);
+        loop {
+            // Who was there when the arrival time was, so that nobody is charged for another.
+            if !is_its_own() || tat == CLAIMED {
+                return None;
+            }
+            match question.advance(tat) {
+                Ok(new) => {
+                    self.note_wait(question.wait(new));
+                    match slot.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Acquire) {
+                        Ok(_) if is_its_own() => return Some(question.taken(new)),
+                        Ok(_) => return None,
+                        Err(found) => tat = found,
+                    }
+                }
+                Err(_) if self.is_ahead(tat, &question) => {
+                    // The word was read before the clock: time that passes between is not taken for a step.
+                    let later = question.at(clock.now());
+                    if self.is_ahead(tat, &later) {
+                        let healed = self.latest(&later);
+                        let _ = slot.tat.compare_exchange(tat, healed, Ordering::AcqRel, Ordering::Relaxed);
+                    }
+                    question = later;
+                    tat = slot.tat.load(Ordering::Acquire);
+                }
+                Err(missing) => return Some(question.refused(missing, tat)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn note_wait(&self, wait: u64) {
+        if wait > 0 {
+            // Before the arrival time, so that nobody takes that for one of a clock that has stepped back.
+            self.longest_wait.fetch_max(wait, Ordering::Relaxed);
+        }
+    }
+
+    /// The latest time that a key of this quota can have been brought to by now.
+    fn latest(&self, question: &Question<'_>) -> u64 {
+        question.now + question.gcra.capacity() + self.longest_wait.load(Ordering::Relaxed)
+    }
+
+    /// The latest time that any key can have been brought to by now.
+    fn horizon(&self, question: &Question<'_>) -> u64 {
+        let capacity = self.longest_capacity.load(Ordering::Relaxed).max(question.gcra.capacity());
+        question.now + capacity + self.longest_wait.load(Ordering::Relaxed)
+    }
+
+    fn is_ahead(&self, tat: u64, question: &Question<'_>) -> bool {
+        tat > self.latest(question)
+    }
+
+    /// For a key that was not found: it is new, or its slot has just changed hands, or its class has.
+    #[cold]
+    #[inline(never)]
+    fn take_slowly(&self, mut question: Question<'_>, clock: &Clock) -> Decided {
+        // How late an arrival time was seen before the clock was read again.
+        let mut seen = 0;
+        loop {
+            match self.try_newcomer(question, seen) {
+                Newcomer::Decided(decided) => return decided,
+                Newcomer::Known(slot) => {
+                    if let Some(decided) = self.take_from(slot, question, clock) {
+                        return decided;
+                    }
+                }
+                Newcomer::Ahead(tat) => {
+                    seen = tat;
+                    question = question.at(clock.now());
+                }
+            }
+        }
+    }
+
+    fn try_newcomer(&self, question: Question<'_>, seen: u64) -> Newcomer<'_> {
+        let number = question.print.set(self.sets.len());
+        let (set, floor) = (&self.sets[number], &self.floors[number]);
+        let mut arrivals = self.lock(number).lock();
+        if let Some(slot) = set.find_key(question.print) {
+            slot.take_over(question.print);
+            return Newcomer::Known(slot);
+        }
+        loop {
+            let (slot, victim) = set.least();
+            let owed = victim.max(floor.load(Ordering::Relaxed));
+            let latest = self.latest(&question);
+            if owed > latest && owed > seen {
+                return Newcomer::Ahead(owed);
+            }
+            let inherited = owed.min(latest);
+            let advanced = question.advance(inherited);
+            let tat = match advanced {
+                Ok(new) => new,
+                // It owes more than its own quota lets it: it gets a slot, so that this ends when its own debt would.
+                Err(_) if owed > latest => inherited,
+                Err(missing) => return Newcomer::Decided(question.refused(missing, inherited)),
+            };
+            self.note_wait(question.wait(tat));
+            if !slot.hand_over(victim, question.print, tat) {
+                // Its own key has just used it.
+                continue;
+            }
+            // What was seen before the clock was read again lies further ahead than any clock could have brought it.
+            let kept = if owed <= seen { owed.min(self.horizon(&question)) } else { owed };
+            floor.store(kept, Ordering::Relaxed);
+            arrivals.arrived += 1;
+            arrivals.evicted_live += u64::from(victim > question.now);
+            let cells = inherited.saturating_sub(question.now).div_ceil(question.gcra.interval());
+            arrivals.inherited = arrivals.inherited.saturating_add(cells);
+            return Newcomer::Decided(match advanced {
+                Ok(new) => question.taken(new),
+                Err(missing) => question.refused(missing, inherited),
+            });
+        }
+    }
+}

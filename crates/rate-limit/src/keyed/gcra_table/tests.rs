@@ -1,0 +1,257 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use seawall_core::time::{Clock, Timestamp};
+
+use super::super::model::{Act, Model, START, Step, schedules};
+use super::super::print::Print;
+use super::GcraTable;
+use crate::limit::{Gcra, Refused, Taken, Want};
+use crate::quota::Quota;
+
+/// Four cells at once, one in 100 ns.
+fn quota() -> Quota {
+    Quota::new(10, Duration::from_micros(1)).burst(4)
+}
+
+/// The print of a key; all keys belong to one set.
+fn print(key: u8, class: u8) -> Print {
+    Print::new((u64::from(key) + 1) << 40, class)
+}
+
+/// Lets the schedule run through a table of `keys` slots and through the exact model, with the quota of each key's class.
+fn run(keys: usize, steps: &[Step], gcras: &[Gcra]) -> Result<Model<Gcra>, TestCaseError> {
+    let table = GcraTable::new(keys);
+    gcras.iter().for_each(|gcra| table.expect(gcra));
+    let (clock, time) = Clock::manual();
+    time.advance_to(START);
+    let mut model = Model::<Gcra>::new();
+    let mut receipts: Vec<(u8, Taken, Taken)> = Vec::new();
+    for step in steps {
+        time.advance(Duration::from_nanos(step.after));
+        let now = clock.now();
+        let class = usize::from(step.key) % gcras.len();
+        let gcra = &gcras[class];
+        let print = print(step.key, class as u8);
+        match step.act {
+            Act::Take { cells, max_wait } => {
+                let want = Want { now, cells, max_wait };
+                let (result, tat) = table.take(print, gcra, want, &clock);
+                let exact = model.decided(gcra, step.key, want, result)?;
+                if let (Ok(taken), Some(exact)) = (result, exact)
+                    && cells > 0
+                {
+                    prop_assert_eq!(tat, taken.mark);
+                    receipts.push((step.key, taken, exact));
+                }
+            }
+            Act::GiveBack { ago } => {
+                if let Some(index) = receipts.len().checked_sub(ago + 1) {
+                    let (key, taken, exact) = receipts.remove(index);
+                    let class = usize::from(key) % gcras.len();
+                    table.give_back(self::print(key, class as u8), &gcras[class], &taken, now);
+                    let state = model.state(key);
+                    *state -= gcras[class].refundable(*state, &exact, gcras[class].ticks(now));
+                }
+            }
+        }
+        let (looked, exact) = (table.look(print, gcra, now), *model.state(step.key));
+        prop_assert!(looked >= exact || exact <= gcra.ticks(now), "key {} owes {exact}, known is {looked}", step.key);
+    }
+    Ok(model)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_key_ever_passes_more_than_its_limit(steps in schedules(9)) {
+        run(4, &steps, &[Gcra::new(quota()).expect("valid")])?;
+    }
+
+    #[test]
+    fn no_key_ever_passes_more_than_its_own_of_several_quotas(steps in schedules(9)) {
+        let first = Gcra::new(quota()).expect("valid");
+        let others = [Quota::new(3, Duration::from_micros(4)), Quota::new(50, Duration::from_micros(1)).burst(7)];
+        let [second, third] = others.map(|quota| first.alike(quota).expect("valid"));
+        run(4, &steps, &[first, second, third])?;
+    }
+
+    #[test]
+    fn where_every_key_has_a_slot_every_decision_is_exact(steps in schedules(4)) {
+        let model = run(4, &steps, &[Gcra::new(quota()).expect("valid")])?;
+        prop_assert_eq!(model.falsely_refused, 0);
+    }
+}
+
+fn taken(table: &GcraTable, key: u8, gcra: &Gcra, now: Timestamp, clock: &Clock) -> bool {
+    table.take(print(key, 0), gcra, Want::one(now), clock).0.is_ok()
+}
+
+#[test]
+fn a_flood_of_new_keys_frees_no_limited_one() {
+    let (clock, _time) = Clock::manual();
+    let gcra = Gcra::new(quota()).expect("valid");
+    let table = GcraTable::new(4);
+    let takes = |key| taken(&table, key, &gcra, START, &clock);
+    assert_eq!((0..9).filter(|_| takes(0)).count(), 4);
+    let others = (1..=255).filter(|key| takes(*key)).count();
+    assert!(!takes(0));
+    // Three slots of four cells each, and the least is inherited each time: nobody is let through for nothing.
+    assert_eq!(others, 3 * 4);
+    let arrivals = table.arrivals();
+    assert_eq!((arrivals.arrived, arrivals.evicted_live), (1 + 12, 9));
+    assert_eq!(arrivals.inherited, 3 * (1 + 2 + 3));
+    assert_eq!(table.live(gcra.ticks(START)), 4);
+}
+
+#[test]
+fn a_newcomer_owes_nothing_where_a_slot_is_free() {
+    let (clock, time) = Clock::manual();
+    time.advance_to(START);
+    let gcra = Gcra::new(quota()).expect("valid");
+    let table = GcraTable::new(4);
+    (0..4).for_each(|key| assert!(taken(&table, key, &gcra, START, &clock)));
+    let later = START + Duration::from_nanos(100);
+    for key in 4..200 {
+        let now = later + Duration::from_nanos(100) * u32::from(key);
+        let (result, tat) = table.take(print(key, 0), &gcra, Want::now(now, 4), &clock);
+        assert!(result.is_ok(), "key {key}");
+        assert_eq!(tat, gcra.ticks(now) + gcra.capacity());
+    }
+}
+
+#[test]
+fn who_is_refused_evicts_nobody() {
+    let (clock, _time) = Clock::manual();
+    let gcra = Gcra::new(quota()).expect("valid");
+    let table = GcraTable::new(4);
+    (0..4).for_each(|key| assert!(table.take(print(key, 0), &gcra, Want::now(START, 4), &clock).0.is_ok()));
+    let before = table.arrivals();
+    (4..100).for_each(|key| assert!(!taken(&table, key, &gcra, START, &clock)));
+    assert_eq!(table.arrivals(), before);
+    // The time that a newcomer is told is exact too.
+    let (result, _) = table.take(print(50, 0), &gcra, Want::one(START), &clock);
+    assert_eq!(result, Err(Refused::Later { retry_after: 100 }));
+    assert!(!taken(&table, 50, &gcra, START + Duration::from_nanos(99), &clock));
+    assert!(taken(&table, 50, &gcra, START + Duration::from_nanos(100), &clock));
+}
+
+#[test]
+fn a_debt_of_hours_does_not_lock_out_a_key_whose_own_quota_is_of_seconds() {
+    let (clock, time) = Clock::manual();
+    time.advance_to(START);
+    let slow = Gcra::new(Quota::per_hour(4)).expect("valid");
+    let fast = slow.alike(Quota::per_second(10)).expect("valid");
+    let table = GcraTable::new(4);
+    [&slow, &fast].into_iter().for_each(|gcra| table.expect(gcra));
+    (0..4).for_each(|key| assert!(table.take(print(key, 0), &slow, Want::now(START, 4), &clock).0.is_ok()));
+    let newcomer = |now| table.take(print(9, 1), &fast, Want::one(now), &clock).0;
+    assert_eq!(newcomer(START), Err(Refused::Later { retry_after: 100_000_000 }));
+    let later = START + Duration::from_millis(100);
+    time.advance_to(later);
+    assert!(newcomer(later).is_ok());
+    // Whoever had to go for it is as limited as before.
+    (0..4).for_each(|key| assert!(table.take(print(key, 0), &slow, Want::one(later), &clock).0.is_err(), "{key}"));
+}
+
+#[test]
+fn a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_whole_burst_takes() {
+    let (clock, time) = Clock::manual();
+    let hour = Duration::from_secs(3_600);
+    time.advance_to(START + hour);
+    let gcra = Gcra::new(quota()).expect("valid");
+    let table = GcraTable::new(4);
+    table.expect(&gcra);
+    let take = |key| table.take(print(key, 0), &gcra, Want::one(clock.now()), &clock).0;
+    // Six keys for four slots, so that some are known by the floor alone.
+    (0..6).for_each(|key| while take(key).is_ok() {});
+    time.step_back(hour);
+    (0..9).for_each(|key| assert!(take(key).is_err(), "{key} was let through"));
+    time.advance(Duration::from_nanos(400));
+    (0..9).for_each(|key| assert!(take(key).is_ok(), "{key} is locked out"));
+}
+
+#[test]
+fn a_thread_that_was_held_up_does_not_take_the_others_for_a_step_of_the_clock() {
+    let (clock, time) = Clock::manual();
+    time.advance_to(START);
+    let gcra = Gcra::new(quota()).expect("valid");
+    let table = GcraTable::new(4);
+    table.expect(&gcra);
+    let late = START + Duration::from_secs(1);
+    time.advance_to(late);
+    (0..4).for_each(|key| assert!(table.take(print(key, 0), &gcra, Want::now(late, 4), &clock).0.is_ok()));
+    // Known and new keys, asked for at a time that is long past.
+    (0..9).for_each(|key| assert!(!taken(&table, key, &gcra, START, &clock)));
+    (0..9).for_each(|key| assert!(!taken(&table, key, &gcra, late, &clock), "{key} was healed"));
+}
+
+#[test]
+fn what_is_given_back_never_helps_another() {
+    let (clock, _time) = Clock::manual();
+    let gcra = Gcra::new(quota()).expect("valid");
+    let table = GcraTable::new(4);
+    let take = |key, cells| table.take(print(key, 0), &gcra, Want::now(START, cells), &clock).0;
+    // Key 0 owes one cell and is evicted by key 4, which gives back.
+    assert!(take(0, 1).is_ok());
+    (1..4).for_each(|key| assert!(take(key, 2).is_ok()));
+    let newcomers = take(4, 3).expect("one is inherited");
+    assert!(table.look(print(4, 0), &gcra, START) == gcra.ticks(START) + gcra.capacity());
+    table.give_back(print(4, 0), &gcra, &newcomers, START);
+    assert!(take(0, 4).is_err(), "what key 0 had taken was forgotten");
+    assert!(take(0, 2).is_ok());
+}
+
+#[test]
+fn a_reset_key_is_one_that_was_never_seen() {
+    let (clock, _time) = Clock::manual();
+    let gcra = Gcra::new(quota()).expect("valid");
+    let table = GcraTable::new(4);
+    let take = |key, cells| table.take(print(key, 0), &gcra, Want::now(START, cells), &clock).0;
+    (0..3).for_each(|key| assert!(take(key, 4).is_ok()));
+    table.reset(print(0, 0));
+    assert!(take(0, 4).is_ok());
+    // Once a live key had to go, everybody who is new owes what it did.
+    assert!(take(3, 1).is_ok() && take(4, 1).is_ok());
+    table.reset(print(0, 0));
+    assert!(take(0, 4).is_err());
+    assert!(take(0, 3).is_err() && take(0, 2).is_ok());
+}
+
+#[test]
+fn debts_are_moved_to_another_table_whole() {
+    let (clock, _time) = Clock::manual();
+    let gcra = Gcra::new(quota()).expect("valid");
+    let (table, smaller) = (GcraTable::new(64), GcraTable::new(4));
+    for key in 0..9_u8 {
+        let print = Print::new((u64::from(key) + 1) << 8, 0);
+        assert!(table.take(print, &gcra, Want::now(START, u32::from(key) % 4 + 1), &clock).0.is_ok());
+    }
+    let mut told = 0;
+    table.for_each(gcra.ticks(START), |print, tat| {
+        smaller.raise(print, tat);
+        told += 1;
+    });
+    assert_eq!(told, 9);
+    for key in 0..9_u8 {
+        let print = Print::new((u64::from(key) + 1) << 8, 0);
+        assert!(smaller.look(print, &gcra, START) >= table.look(print, &gcra, START), "{key}");
+    }
+    assert_eq!(table.floors(gcra.ticks(START)).count(), 0);
+}
+
+#[test]
+fn a_key_that_changes_its_class_keeps_its_debt() {
+    let (clock, time) = Clock::manual();
+    time.advance_to(START);
+    let gcra = Gcra::new(quota()).expect("valid");
+    let larger = gcra.alike(Quota::new(10, Duration::from_micros(1)).burst(6)).expect("valid");
+    let table = GcraTable::new(4);
+    [&gcra, &larger].into_iter().for_each(|gcra| table.expect(gcra));
+    assert!(table.take(print(0, 0), &gcra, Want::now(START, 4), &clock).0.is_ok());
+    let upgraded = |cells| table.take(print(0, 1), &larger, Want::now(START, cells), &clock).0;
+    assert!(upgraded(3).is_err() && upgraded(2).is_ok());
+    assert!(!taken(&table, 0, &gcra, START, &clock));
+    assert_eq!(table.live(gcra.ticks(START)), 1, "the key has two slots");
+}

@@ -1,0 +1,128 @@
+//! What is done with a table beside taking: rarely, and under the locks of its sets.
+
+use seawall_core::sync::MutexGuard;
+use seawall_core::sync::atomic::Ordering;
+use seawall_core::time::Timestamp;
+
+use super::super::arrivals::Arrivals;
+use super::super::print::{Print, WAYS};
+use super::{GcraTable, Slot, ticks};
+use crate::limit::{Gcra, Taken};
+
+impl GcraTable {
+    fn locked(&self, print: Print) -> (usize, MutexGuard<'_, Arrivals>) {
+        let set = print.set(self.sets.len());
+        (set, self.lock(set).lock())
+    }
+
+    /// The arrival time of a key as it would find it now.
+    pub(crate) fn look(&self, print: Print, gcra: &Gcra, now: Timestamp) -> u64 {
+        let (set, _arrivals) = self.locked(print);
+        match self.sets[set].find_key(print) {
+            Some(slot) => slot.look().1,
+            None => {
+                let owed = self.sets[set].least().1.max(self.floors[set].load(Ordering::Relaxed));
+                let latest = ticks(gcra, now) + gcra.capacity() + self.longest_wait.load(Ordering::Relaxed);
+                owed.min(latest)
+            }
+        }
+    }
+
+    /// Gives back what is safe to give back; nothing to a key that has no slot.
+    pub(crate) fn give_back(&self, print: Print, gcra: &Gcra, taken: &Taken, now: Timestamp) {
+        self.lower(print, |tat| tat - gcra.refundable(tat, taken, gcra.ticks(now)));
+    }
+
+    /// Makes a key one that was never seen: it owes no more than any other newcomer.
+    pub(crate) fn reset(&self, print: Print) {
+        self.lower(print, |_| 0);
+    }
+
+    /// Lowers the arrival time of a key, but not to its set's floor.
+    fn lower(&self, print: Print, change: impl Fn(u64) -> u64) {
+        let (set, _arrivals) = self.locked(print);
+        if let Some(slot) = self.sets[set].find_key(print) {
+            let above = self.floors[set].load(Ordering::Relaxed) + 1;
+            slot.update(|tat| change(tat).max(above.min(tat)));
+        }
+    }
+
+    /// Brings the arrival time of a key to `tat`, if it is earlier: in its slot, in that of a key that owes less, or in the floor.
+    pub(crate) fn raise(&self, print: Print, tat: u64) {
+        let (set, mut arrivals) = self.locked(print);
+        let (set, floor) = (&self.sets[set], &self.floors[set]);
+        if let Some(slot) = set.find_key(print) {
+            return slot.update(|own| own.max(tat));
+        }
+        loop {
+            let (slot, victim) = set.least();
+            let known = floor.load(Ordering::Relaxed);
+            if tat <= victim || tat <= known {
+                floor.store(known.max(tat), Ordering::Relaxed);
+                return;
+            }
+            if slot.hand_over(victim, print, tat) {
+                floor.store(known.max(victim), Ordering::Relaxed);
+                arrivals.arrived += 1;
+                return;
+            }
+        }
+    }
+
+    /// Changes all arrival times, each by its class. `floor` says what becomes of one of which the class is not known: the latest
+    /// of all classes.
+    pub(crate) fn carry(&self, each: impl Fn(u8, u64) -> u64, floor: impl Fn(u64) -> u64) {
+        for number in 0..self.sets.len() {
+            let _arrivals = self.lock(number).lock();
+            for slot in &self.sets[number].0 {
+                if let Some(print) = slot.print() {
+                    slot.update(|tat| each(print.class(), tat));
+                }
+            }
+            let known = self.floors[number].load(Ordering::Relaxed);
+            self.floors[number].store(floor(known), Ordering::Relaxed);
+        }
+    }
+
+    /// Tells of every key that owes something at `now`, in ticks: its print and its arrival time.
+    pub(crate) fn for_each(&self, now: u64, mut tell: impl FnMut(Print, u64)) {
+        for number in 0..self.sets.len() {
+            let owing: [Option<(Print, u64)>; WAYS] = {
+                let _arrivals = self.lock(number).lock();
+                std::array::from_fn(|way| {
+                    let slot = &self.sets[number].0[way];
+                    Some((slot.print()?, slot.look().1)).filter(|(_, tat)| *tat > now)
+                })
+            };
+            owing.into_iter().flatten().for_each(|(print, tat)| tell(print, tat));
+        }
+    }
+
+    /// The floors of all sets, as far as they lie after `now`.
+    pub(crate) fn floors(&self, now: u64) -> impl Iterator<Item = (usize, u64)> {
+        let floors = self.floors.iter().map(|floor| floor.load(Ordering::Relaxed)).enumerate();
+        floors.filter(move |(_, floor)| *floor > now)
+    }
+
+    /// How many keys owe something at `now`, in ticks: all sets counted, or from a sample of 16 384.
+    pub(crate) fn live(&self, now: u64) -> usize {
+        const SAMPLE: usize = 16_384;
+        let step = (self.sets.len() / SAMPLE).max(1);
+        let slots = self.sets.iter().step_by(step).flat_map(|set| &set.0);
+        // One that is just being handed over will owe something.
+        slots.filter(|slot| slot.tat.load(Ordering::Relaxed) > now).count() * step
+    }
+
+    /// What has come and gone since the table was made.
+    pub(crate) fn arrivals(&self) -> Arrivals {
+        let mut all = Arrivals::default();
+        self.locks.iter().for_each(|lock| all += *lock.0.lock());
+        all
+    }
+}
+
+impl Slot {
+    fn print(&self) -> Option<Print> {
+        Print::from_word(self.key.load(Ordering::Relaxed))
+    }
+}

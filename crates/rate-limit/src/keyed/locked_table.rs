@@ -1,0 +1,249 @@
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use seawall_core::sync::atomic::{AtomicU64, Ordering};
+use seawall_core::sync::{Mutex, MutexGuard};
+use seawall_core::time::{Clock, Timestamp};
+
+use super::arrivals::Arrivals;
+use super::print::{Print, WAYS, sets_for};
+use crate::limit::{Carry, Limit, Refused, Taken, Want};
+
+/// The states of many keys in bounded memory, for any [`Limit`], which forgets nothing that would refuse.
+///
+/// A set has four slots and a *ghost*: the least state that refuses whatever the states that were evicted from it would refuse. A
+/// key that is in no slot was evicted with a state that the ghost covers, and starts from the ghost when it comes again. So no
+/// key ever passes more than its limit, however many keys there are. Time makes the ghost forget as it makes every state forget.
+///
+/// Each set is behind a lock of its own, held for the length of one decision.
+pub(crate) struct LockedTable<L: Limit> {
+    sets: Box<[Mutex<Set<L>>]>,
+    /// The longest wait that was ever granted, in nanoseconds.
+    longest_wait: AtomicU64,
+}
+
+struct Set<L: Limit> {
+    /// The same for all sets, except while it is being replaced.
+    limit: Arc<L>,
+    keys: [u64; WAYS],
+    states: [L::State; WAYS],
+    ghost: L::State,
+    arrivals: Arrivals,
+}
+
+#[cfg(all(test, not(seawall_loom)))]
+mod tests;
+
+/// A decision, what is left after it, and from when on it is as if nothing had been taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decided {
+    pub(crate) result: Result<Taken, Refused>,
+    pub(crate) remaining: u32,
+    pub(crate) reset_at: Timestamp,
+}
+
+impl<L: Limit> Set<L> {
+    fn new(limit: Arc<L>) -> Self {
+        Self {
+            limit,
+            keys: [0; WAYS],
+            states: Default::default(),
+            ghost: L::State::default(),
+            arrivals: Arrivals::default(),
+        }
+    }
+
+    fn find(&self, print: Print) -> Option<usize> {
+        self.keys.iter().position(|key| print.is_same_key(*key))
+    }
+
+    /// What a key is known to have taken: its own state, or the ghost.
+    fn known(&self, print: Print) -> &L::State {
+        self.find(print).map_or(&self.ghost, |way| &self.states[way])
+    }
+
+    /// Decides, and gives a newcomer a slot if it passes.
+    fn take(&mut self, print: Print, want: Want) -> Result<Taken, Refused> {
+        if let Some(way) = self.find(print) {
+            return self.limit.take(&mut self.states[way], want);
+        }
+        let mut state = self.ghost.clone();
+        let all = self.limit.remaining(&L::State::default(), want.now);
+        let owed = all.saturating_sub(self.limit.remaining(&state, want.now));
+        let taken = self.limit.take(&mut state, want)?;
+        if want.cells > 0 {
+            self.arrivals.inherited = self.arrivals.inherited.saturating_add(u64::from(owed));
+            self.let_in(print, state, want.now);
+        }
+        Ok(taken)
+    }
+
+    /// Gives a newcomer the slot of whoever has most left; of several, of the first to owe nothing.
+    fn let_in(&mut self, print: Print, state: L::State, now: Timestamp) {
+        let left = |way: &usize| {
+            let state = &self.states[*way];
+            (Reverse(self.limit.remaining(state, now)), self.limit.reset_at(state))
+        };
+        let first = (0..WAYS).min_by_key(left).unwrap_or(0);
+        let live = self.limit.reset_at(&self.states[first]) > now;
+        // Also what owes nothing by this clock: another thread's may be behind it.
+        self.limit.merge(&mut self.ghost, &self.states[first]);
+        self.keys[first] = print.word();
+        self.states[first] = state;
+        self.arrivals.arrived += 1;
+        self.arrivals.evicted_live += u64::from(live);
+    }
+
+    fn decided(&self, print: Print, now: Timestamp, result: Result<Taken, Refused>) -> Decided {
+        let state = self.known(print);
+        Decided { result, remaining: self.limit.remaining(state, now), reset_at: self.limit.reset_at(state) }
+    }
+}
+
+impl<L: Limit> LockedTable<L> {
+    /// Room for so many keys, rounded up to a power of two and at least 4.
+    pub(crate) fn new(keys: usize, limit: L) -> Self {
+        let limit = Arc::new(limit);
+        let sets = (0..sets_for(keys)).map(|_| Mutex::new(Set::new(limit.clone()))).collect();
+        Self { sets, longest_wait: AtomicU64::new(0) }
+    }
+
+    /// How many keys there is room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.sets.len() * WAYS
+    }
+
+    fn set(&self, print: Print) -> MutexGuard<'_, Set<L>> {
+        self.sets[print.set(self.sets.len())].lock()
+    }
+
+    /// Takes what is wanted. `clock` is read again where a state lies too far in the future.
+    pub(crate) fn take(&self, print: Print, want: Want, clock: &Clock) -> Decided {
+        let mut set = self.set(print);
+        let result = set.take(print, want);
+        match result {
+            Err(Refused::Later { .. }) if self.ahead(&set, print, want.now) > 0 => {
+                drop(set);
+                self.heal(print, want, clock)
+            }
+            _ => {
+                if let Ok(taken) = result {
+                    self.note_wait(&taken);
+                }
+                set.decided(print, want.now, result)
+            }
+        }
+    }
+
+    fn note_wait(&self, taken: &Taken) {
+        let wait = taken.act_at.as_nanos().saturating_sub(taken.at.as_nanos());
+        if wait > 0 {
+            self.longest_wait.fetch_max(wait, Ordering::Relaxed);
+        }
+    }
+
+    fn ahead(&self, set: &Set<L>, print: Print, now: Timestamp) -> u64 {
+        set.limit.ahead(set.known(print), now, self.longest_wait.load(Ordering::Relaxed))
+    }
+
+    /// Brings back a state that lies further ahead than any clock could have brought it, and asks again.
+    ///
+    /// The state is read before the clock, and the clock outside the lock, so that time which passes between is not taken for a
+    /// step.
+    #[cold]
+    fn heal(&self, print: Print, want: Want, clock: &Clock) -> Decided {
+        let seen = self.set(print).known(print).clone();
+        let now = clock.now();
+        let longest_wait = self.longest_wait.load(Ordering::Relaxed);
+        let mut set = self.set(print);
+        let by = set.limit.ahead(&seen, now, longest_wait).min(self.ahead(&set, print, now));
+        if by > 0 {
+            let Set { limit, ghost, states, .. } = &mut *set;
+            limit.pull_back(ghost, limit.ahead(ghost, now, longest_wait).min(by));
+            for state in states {
+                limit.pull_back(state, limit.ahead(state, now, longest_wait).min(by));
+            }
+        }
+        let result = set.take(print, Want { now, ..want });
+        if let Ok(taken) = result {
+            self.note_wait(&taken);
+        }
+        set.decided(print, now, result)
+    }
+
+    /// What a key could take now.
+    pub(crate) fn look(&self, print: Print, now: Timestamp) -> Decided {
+        let set = self.set(print);
+        let nothing = Taken { at: now, act_at: now, cells: 0, mark: 0 };
+        set.decided(print, now, Ok(nothing))
+    }
+
+    /// Gives back what is safe to give back; nothing to a key that has no slot.
+    pub(crate) fn give_back(&self, print: Print, taken: Taken, now: Timestamp) {
+        let mut set = self.set(print);
+        if let Some(way) = set.find(print) {
+            let Set { limit, states, .. } = &mut *set;
+            limit.give_back(&mut states[way], taken, now);
+        }
+    }
+
+    /// Makes a key one that was never seen: what it has taken is what any other newcomer has.
+    pub(crate) fn reset(&self, print: Print) {
+        let mut set = self.set(print);
+        if let Some(way) = set.find(print) {
+            set.states[way] = set.ghost.clone();
+        }
+    }
+
+    /// Brings the state of a key to cover `state`.
+    pub(crate) fn raise(&self, print: Print, state: &L::State, now: Timestamp) {
+        let mut set = self.set(print);
+        if let Some(way) = set.find(print) {
+            let Set { limit, states, .. } = &mut *set;
+            return limit.merge(&mut states[way], state);
+        }
+        let mut covering = set.ghost.clone();
+        set.limit.merge(&mut covering, state);
+        set.let_in(print, covering, now);
+    }
+
+    /// Replaces the limit, set by set.
+    pub(crate) fn carry(&self, limit: L, carry: Carry, now: Timestamp) {
+        let limit = Arc::new(limit);
+        for set in &self.sets {
+            let mut set = set.lock();
+            let set = &mut *set;
+            for state in set.states.iter_mut().chain([&mut set.ghost]) {
+                *state = limit.carry(&set.limit, std::mem::take(state), carry, now);
+            }
+            set.limit = limit.clone();
+        }
+    }
+
+    /// Tells of every key that has taken something that counts at `now`: its print and its state.
+    pub(crate) fn for_each(&self, now: Timestamp, mut tell: impl FnMut(Print, L::State)) {
+        for set in &self.sets {
+            let owing: [_; WAYS] = {
+                let set = set.lock();
+                std::array::from_fn(|way| {
+                    let print = Print::from_word(set.keys[way])?;
+                    (set.limit.reset_at(&set.states[way]) > now).then(|| (print, set.states[way].clone()))
+                })
+            };
+            owing.into_iter().flatten().for_each(|(print, state)| tell(print, state));
+        }
+    }
+
+    /// How many keys have taken something that counts at `now`.
+    pub(crate) fn live(&self, now: Timestamp) -> usize {
+        let live = |set: &Set<L>| set.states.iter().filter(|state| set.limit.reset_at(state) > now).count();
+        self.sets.iter().map(|set| live(&set.lock())).sum()
+    }
+
+    /// What has come and gone since the table was made.
+    pub(crate) fn arrivals(&self) -> Arrivals {
+        let mut all = Arrivals::default();
+        self.sets.iter().for_each(|set| all += set.lock().arrivals);
+        all
+    }
+}

@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use seawall_core::time::Clock;
+
+use super::super::model::{Act, Model, START, Step, schedules};
+use super::super::print::Print;
+use super::{LockedTable, Set};
+use crate::limit::{Carry, Gcra, Limit, SlidingWindow, Taken, Want};
+use crate::quota::Quota;
+
+fn print(key: u8) -> Print {
+    Print::new((u64::from(key) + 1) << 40, 0)
+}
+
+/// Lets the schedule run through a table of four slots and through the exact model.
+fn run<L: Limit + Clone>(limit: &L, steps: &[Step]) -> Result<Model<L>, TestCaseError> {
+    let table = LockedTable::new(4, limit.clone());
+    let (clock, time) = Clock::manual();
+    time.advance_to(START);
+    let mut model = Model::<L>::new();
+    let mut receipts: Vec<(u8, Taken, Taken)> = Vec::new();
+    for step in steps {
+        time.advance(Duration::from_nanos(step.after));
+        let now = clock.now();
+        match step.act {
+            Act::Take { cells, max_wait } => {
+                let want = Want { now, cells, max_wait };
+                let decided = table.take(print(step.key), want, &clock);
+                let exact = model.decided(limit, step.key, want, decided.result)?;
+                if let (Ok(taken), Some(exact)) = (decided.result, exact)
+                    && cells > 0
+                {
+                    receipts.push((step.key, taken, exact));
+                }
+            }
+            Act::GiveBack { ago } => {
+                if let Some(index) = receipts.len().checked_sub(ago + 1) {
+                    let (key, taken, exact) = receipts.remove(index);
+                    table.give_back(print(key), taken, now);
+                    limit.give_back(model.state(key), exact, now);
+                }
+            }
+        }
+        let (looked, exact) = (table.look(print(step.key), now).remaining, limit.remaining(model.state(step.key), now));
+        prop_assert!(looked <= exact, "key {} has {exact} left, known is {looked}", step.key);
+    }
+    Ok(model)
+}
+
+fn window() -> SlidingWindow {
+    SlidingWindow::new(Quota::new(6, Duration::from_micros(1)), 4).expect("valid")
+}
+
+fn bucket() -> Gcra {
+    Gcra::new(Quota::new(10, Duration::from_micros(1)).burst(4)).expect("valid")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_key_ever_passes_more_than_its_window(steps in schedules(9)) {
+        run(&window(), &steps)?;
+    }
+
+    #[test]
+    fn no_key_ever_passes_more_than_its_bucket(steps in schedules(9)) {
+        run(&bucket(), &steps)?;
+    }
+
+    #[test]
+    fn where_every_key_has_a_slot_every_decision_is_exact(steps in schedules(4)) {
+        prop_assert_eq!(run(&window(), &steps)?.falsely_refused, 0);
+        prop_assert_eq!(run(&bucket(), &steps)?.falsely_refused, 0);
+    }
+}
+
+#[test]
+fn a_flood_of_new_keys_frees_no_limited_one() {
+    let (clock, _time) = Clock::manual();
+    let table = LockedTable::new(4, window());
+    let takes = |key| table.take(print(key), Want::one(START), &clock).result.is_ok();
+    assert_eq!((0..9).filter(|_| takes(0)).count(), 6);
+    let others = (1..=255).filter(|key| takes(*key)).count();
+    assert!(!takes(0));
+    assert!((3 * 6..=4 * 6).contains(&others), "{others} others");
+    let arrivals = table.arrivals();
+    assert!(arrivals.evicted_live > 0 && arrivals.inherited > 0);
+    assert_eq!(arrivals.arrived as usize, 1 + others);
+    assert_eq!(table.live(START), 4);
+}
+
+#[test]
+fn a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_window() {
+    let (clock, time) = Clock::manual();
+    let hour = Duration::from_secs(3_600);
+    time.advance_to(START + hour);
+    let table = LockedTable::new(4, window());
+    let take = |key| table.take(print(key), Want::one(clock.now()), &clock).result;
+    (0..6).for_each(|key| while take(key).is_ok() {});
+    time.step_back(hour);
+    (0..9).for_each(|key| assert!(take(key).is_err(), "{key} was let through"));
+    time.advance(Duration::from_micros(4));
+    (0..9).for_each(|key| assert!(take(key).is_ok(), "{key} is locked out"));
+}
+
+#[test]
+fn a_limit_is_replaced_for_every_key_and_for_those_that_went() {
+    let (clock, _time) = Clock::manual();
+    let table = LockedTable::new(4, window());
+    let take = |key| table.take(print(key), Want::one(START), &clock).result;
+    (0..9).for_each(|key| while take(key).is_ok() {});
+    let twice = SlidingWindow::new(Quota::new(12, Duration::from_micros(1)), 4).expect("valid");
+    table.carry(twice, Carry::AsIs, START);
+    for key in 0..9 {
+        let more = (0..20).filter(|_| take(key).is_ok()).count();
+        assert!(more <= 6, "{key} has taken {more} more");
+    }
+    table.carry(twice, Carry::Reset, START);
+    assert_eq!((0..20).filter(|_| take(0).is_ok()).count(), 12);
+}
+
+#[test]
+fn states_are_moved_to_another_table_whole() {
+    let (clock, _time) = Clock::manual();
+    let (table, smaller) = (LockedTable::new(64, window()), LockedTable::new(4, window()));
+    let spread = |key: u8| Print::new((u64::from(key) + 1) << 8, 0);
+    for key in 0..9 {
+        assert!(table.take(spread(key), Want::now(START, u32::from(key) % 4 + 1), &clock).result.is_ok());
+    }
+    table.for_each(START, |print, state| smaller.raise(print, &state, START));
+    for key in 0..9 {
+        assert!(smaller.look(spread(key), START).remaining <= table.look(spread(key), START).remaining, "{key}");
+    }
+}
+
+#[test]
+fn a_key_takes_as_much_memory_as_is_said() {
+    assert!(size_of::<Set<SlidingWindow>>() + 8 <= 4 * 96, "{}", size_of::<Set<SlidingWindow>>());
+}
