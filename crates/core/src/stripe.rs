@@ -176,6 +176,12 @@ impl Tally {
 }
 
 impl<'a, T> Lane<'a, T> {
+    /// What the lane keeps. Other threads may look at it, and standing threads share one.
+    #[inline]
+    pub const fn get(&self) -> &'a T {
+        self.value
+    }
+
     /// Adds one to the tally that `part` picks from the lane.
     #[inline]
     pub fn count(&self, part: impl FnOnce(&'a T) -> &'a Tally) {

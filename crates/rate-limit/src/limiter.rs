@@ -164,6 +164,7 @@ impl Limiter {
             Cell::Gcra(cell) => self.answer(cell.take(now, cells, max_wait, &self.clock), now, cells),
             Cell::Window(cell) => self.answer(cell.take(now, cells, max_wait, &self.clock), now, cells),
             Cell::Locked(cell) => self.answer(cell.take(want, &self.clock), now, cells),
+            Cell::Sharded(cell) => self.answer(cell.take(want, &self.clock), now, cells),
         }
     }
 

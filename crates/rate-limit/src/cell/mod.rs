@@ -3,17 +3,20 @@
 mod gcra;
 mod locked;
 mod published;
+mod sharded;
 mod window;
 
 pub(crate) use gcra::GcraCell;
 pub(crate) use locked::{Locked, Store};
 pub(crate) use published::Published;
+pub(crate) use sharded::Sharded;
 pub(crate) use window::WindowCell;
 
 use seawall_core::ConfigError;
 use seawall_core::time::{Clock, Timestamp};
 
 use crate::algorithm::{Algorithm, Built};
+use crate::config::Scaling;
 use crate::figures::{Figures, Limits};
 use crate::limit::{Carry, Gcra, Refused, SlidingWindow, SlidingWindowState, Taken, Want};
 use crate::quota::Quota;
@@ -40,9 +43,19 @@ pub(crate) enum Cell {
     Gcra(Box<GcraCell>),
     Window(Box<WindowCell>),
     Locked(Box<dyn Store>),
+    Sharded(Box<Sharded>),
 }
 
 impl Cell {
+    /// The cell of a limiter.
+    pub(crate) fn scaled(quota: Quota, algorithm: Algorithm, scaling: Scaling) -> Result<Self, ConfigError> {
+        let cell = Self::new(quota, algorithm)?;
+        Ok(match scaling {
+            Scaling::Strict => cell,
+            Scaling::Sharded => Self::Sharded(Box::new(Sharded::new(cell))),
+        })
+    }
+
     pub(crate) fn new(quota: Quota, algorithm: Algorithm) -> Result<Self, ConfigError> {
         Ok(match algorithm {
             Algorithm::Gcra => Self::Gcra(Box::new(GcraCell::new(quota)?)),
@@ -61,6 +74,7 @@ impl Cell {
             Self::Gcra(cell) => cell.take(now, cells, max_wait, clock),
             Self::Window(cell) => cell.take(now, cells, max_wait, clock),
             Self::Locked(cell) => cell.take(want, clock),
+            Self::Sharded(cell) => cell.take(want, clock),
         }
     }
 
@@ -71,6 +85,7 @@ impl Cell {
             Self::Gcra(cell) => cell.look(at, cells),
             Self::Window(cell) => cell.look(at, cells),
             Self::Locked(cell) => cell.look(at, cells),
+            Self::Sharded(cell) => cell.look(at, cells),
         }
     }
 
@@ -80,6 +95,7 @@ impl Cell {
             Self::Gcra(cell) => cell.limits(),
             Self::Window(cell) => cell.limits(),
             Self::Locked(cell) => cell.limits(),
+            Self::Sharded(cell) => cell.cell().limits(),
         }
     }
 
@@ -102,6 +118,7 @@ impl Cell {
             Self::Gcra(cell) => cell.give_back(taken, now),
             Self::Window(cell) => cell.freeze().give_back(taken, now),
             Self::Locked(cell) => cell.give_back(taken, now),
+            Self::Sharded(cell) => cell.give_back(taken, now),
         }
     }
 
@@ -124,6 +141,11 @@ impl Cell {
                 Ok(())
             }
             Self::Locked(cell) => cell.carry(quota, algorithm, carry, now),
+            Self::Sharded(cell) => {
+                cell.cell().carry(quota, algorithm, carry, now)?;
+                cell.end_leases();
+                Ok(())
+            }
         }
     }
 
@@ -133,6 +155,10 @@ impl Cell {
             Self::Gcra(cell) => cell.reset(),
             Self::Window(cell) => *cell.freeze().state().1 = SlidingWindowState::default(),
             Self::Locked(cell) => cell.reset(),
+            Self::Sharded(cell) => {
+                cell.end_leases();
+                cell.cell().reset();
+            }
         }
     }
 }

@@ -113,7 +113,7 @@ impl Configure for Limiter {
         }
         let settings = Settings::new(config);
         Ok(Self {
-            cell: Cell::new(settings.quota(), settings.config.algorithm)?,
+            cell: Cell::scaled(settings.quota(), settings.config.algorithm, settings.config.scaling)?,
             clock,
             name,
             id: next_id(),
