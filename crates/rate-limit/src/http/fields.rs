@@ -118,11 +118,39 @@ impl RateLimitHeaders {
 
     /// Tells of these policies, in this order. Of no policies nothing is told.
     pub fn append(&self, headers: &mut HeaderMap, states: &[PolicyState<'_>]) {
+        self.write(headers, states, || Self::policies(states));
+    }
+
+    /// The same with a value of `RateLimit-Policy` that [`policies`](Self::policies) made before: it changes only with the
+    /// policies, and making it is most of the work.
+    ///
+    /// ```
+    /// # use http::HeaderMap;
+    /// # use seawall_core::Name;
+    /// # use seawall_rate_limit::http::{Policy, PolicyState, RateLimitHeaders};
+    /// let burst = Policy::new(Name::from_static("burst"), 100)?;
+    /// let policies = RateLimitHeaders::policies(&[PolicyState::new(&burst, 100)]).expect("one policy");
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// RateLimitHeaders::default().append_with(&mut headers, &[PolicyState::new(&burst, 80)], &policies);
+    /// assert_eq!((&headers["ratelimit"], &headers["ratelimit-policy"]), (&"\"burst\";r=80".parse()?, &policies));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn append_with(&self, headers: &mut HeaderMap, states: &[PolicyState<'_>], policies: &HeaderValue) {
+        self.write(headers, states, || (!states.is_empty()).then(|| policies.clone()));
+    }
+
+    fn write(
+        self,
+        headers: &mut HeaderMap,
+        states: &[PolicyState<'_>],
+        policies: impl FnOnce() -> Option<HeaderValue>,
+    ) {
         match self.version {
             HeaderVersion::Draft10 => {
                 append(headers, RATE_LIMIT, Self::limits(states));
                 if self.policies {
-                    append(headers, RATE_LIMIT_POLICY, Self::policies(states));
+                    append(headers, RATE_LIMIT_POLICY, policies());
                 }
             }
             HeaderVersion::Draft03 => DRAFT_03.write(headers, states, self.policies),
@@ -151,7 +179,7 @@ impl RateLimitHeaders {
     }
 
     /// The value of `RateLimit-Policy`; of no policies there is none. Without partition keys it is the same for every response
-    /// as long as the policies are, and may be kept.
+    /// as long as the policies are: keep it for [`append_with`](Self::append_with).
     pub fn policies(states: &[PolicyState<'_>]) -> Option<HeaderValue> {
         let mut text = String::with_capacity(states.len() * 64);
         let mut list = ListSerializer::with_buffer(&mut text);
@@ -280,6 +308,9 @@ mod tests {
         let a = policy("a", 10, 60);
         for headers in [RateLimitHeaders::default(), RateLimitHeaders::new(HeaderVersion::Draft03).with_legacy()] {
             assert!(written(headers, &[]).is_empty());
+            let mut map = HeaderMap::new();
+            headers.append_with(&mut map, &[], &HeaderValue::from_static("kept"));
+            assert!(map.is_empty());
         }
         assert!(written(RateLimitHeaders::new(HeaderVersion::None), &[PolicyState::new(&a, 1)]).is_empty());
         let bare = written(RateLimitHeaders::default().without_policies(), &[PolicyState::new(&a, 1)]);

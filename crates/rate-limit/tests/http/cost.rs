@@ -53,4 +53,10 @@ fn telling_costs_a_value_a_header() {
     let told = alloc::count(|| RateLimitHeaders::default().append(&mut headers, &states));
     // A text and what makes it a value, of each of both.
     assert!(told.count <= 4, "{told:?}");
+    // The policies do not change.
+    let policies = RateLimitHeaders::policies(&states).expect("four policies");
+    headers.clear();
+    let told = alloc::count(|| RateLimitHeaders::default().append_with(&mut headers, &states, &policies));
+    assert!(told.count <= 2, "{told:?}");
+    assert_eq!(headers["ratelimit-policy"], policies);
 }
