@@ -19,6 +19,11 @@ impl<P, Key: ?Sized, F> By<P, Key, F> {
     pub(crate) const fn new(policy: Shared<P>, key: F) -> Self {
         Self { policy, key, over: PhantomData }
     }
+
+    /// The policy over keys.
+    pub const fn policy(&self) -> &Shared<P> {
+        &self.policy
+    }
 }
 
 /// A call whose key is `None` has no token, and waits for nothing.

@@ -45,6 +45,16 @@ impl Figures {
         }
     }
 
+    /// Until there is more than what is left: a token bucket's next cell; what a window counts may take until it is empty.
+    #[cfg(feature = "http")]
+    pub(crate) const fn more_after(&self) -> Option<Duration> {
+        match (self.owed, self.unit) {
+            (0, _) => None,
+            (owed, 1) => Some(Duration::from_nanos(self.nanos(owed))),
+            (owed, unit) => Some(Duration::from_nanos(self.nanos((owed - 1) % unit + 1))),
+        }
+    }
+
     pub(crate) const fn reset_after(&self) -> Duration {
         Duration::from_nanos(self.nanos(self.owed))
     }

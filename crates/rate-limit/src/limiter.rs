@@ -190,9 +190,9 @@ impl Limiter {
     /// What a call for so many cells would be told. Takes nothing, counts nothing.
     pub(crate) fn stand(&self, cells: u32, now: Timestamp) -> Standing {
         match self.cell.look(now, cells) {
-            Ok((figures, limits)) => Standing::Passes { figures, limits },
+            Ok((figures, limits)) => Standing::Passes { name: self.name, figures, limits },
             Err(Denied { figures, limits, .. }) if self.shadow.load(Ordering::Relaxed) => {
-                Standing::Passes { figures, limits }
+                Standing::Passes { name: self.name, figures, limits }
             }
             Err(Denied { refused, figures, limits }) => {
                 Standing::Refuses(Throttled::new(self.name, cells, refused, figures, limits))

@@ -12,7 +12,7 @@ use crate::throttled::Throttled;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Standing {
     /// It has room.
-    Passes { figures: Figures, limits: Limits },
+    Passes { name: Name, figures: Figures, limits: Limits },
     /// It refuses.
     Refuses(Throttled),
 }

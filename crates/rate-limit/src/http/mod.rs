@@ -6,7 +6,8 @@
 //!   a problem that names the policies it violates.
 //! - [`ServiceLimit`], [`QuotaPolicy`] and [`LegacyLimit`] are what other servers tell.
 //!
-//! All of it is values and functions: it knows nothing of limiters, connections or runtimes.
+//! All of this is values and functions, of use with any limiter. For this crate's own, [`RateLimitHeaders`] ends the calls of a
+//! layer [by telling how the caller stands](RateLimitHeaders::on_grants), and [answers](RateLimitHeaders::answer) refused ones.
 //!
 //! ```
 //! use http::HeaderMap;
@@ -36,6 +37,7 @@ mod policy;
 mod prefix;
 mod reading;
 mod refusal;
+mod telling;
 
 pub use address_header::AddressHeader;
 pub use client_address::{ClientAddress, ClientAddressConfig};
@@ -46,3 +48,6 @@ pub use policy::{Policy, PolicyState, QuotaUnit};
 pub use prefix::{AddressPrefix, PrefixLengths};
 pub use reading::{LegacyLimit, QuotaPolicy, ServiceLimit};
 pub use refusal::{ProblemType, retry_after_seconds};
+pub use telling::{Telling, TellsGrants, TellsLimits};
+#[doc(hidden)]
+pub use telling::Told;
