@@ -6,6 +6,9 @@
 pub use seawall_circuit_breaker as circuit_breaker;
 #[doc(inline)]
 pub use seawall_core as core;
+#[cfg(feature = "rate-limit")]
+#[doc(inline)]
+pub use seawall_rate_limit as rate_limit;
 #[cfg(feature = "retry")]
 #[doc(inline)]
 pub use seawall_retry as retry;
