@@ -21,7 +21,7 @@ use crate::error::Open;
 use crate::event::{Event, State};
 use crate::gate::Gate;
 use crate::settings::Settings;
-use crate::state::{Events, Machine, View};
+use crate::state::{Events, Machine, Ran, View};
 use crate::text::Text;
 use crate::token::{Kind, Token};
 use crate::watch::{Sight, Watch};
@@ -437,8 +437,7 @@ impl Breaker {
                 }
                 Kind::Counted | Kind::Probe => {
                     locked.note(&ending, error);
-                    let took = at.saturating_duration_since(token.started());
-                    locked.machine.settle(&ending, took, at, events);
+                    locked.machine.settle(&ending, Ran::Since(token.started()), at, events);
                 }
             }
         });

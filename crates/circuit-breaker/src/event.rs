@@ -79,6 +79,8 @@ pub enum Cause {
     FailuresInPeriod,
     /// Too many failures among the window's calls.
     FailuresInWindow,
+    /// The moving average of the success rate fell too low.
+    SuccessRateEma,
     /// The probes showed that the dependency still fails.
     ProbesFailed,
     /// The probes showed that the dependency works again.
@@ -94,13 +96,14 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::FailureRate,
         Self::SlowCallRate,
         Self::AbandonedRate,
         Self::ConsecutiveFailures,
         Self::FailuresInPeriod,
         Self::FailuresInWindow,
+        Self::SuccessRateEma,
         Self::ProbesFailed,
         Self::ProbesSucceeded,
         Self::ProbesUndecided,
@@ -124,6 +127,7 @@ impl Cause {
             Self::ConsecutiveFailures => "consecutive_failures",
             Self::FailuresInPeriod => "failures_in_period",
             Self::FailuresInWindow => "failures_in_window",
+            Self::SuccessRateEma => "success_rate_ema",
             Self::ProbesFailed => "probes_failed",
             Self::ProbesSucceeded => "probes_succeeded",
             Self::ProbesUndecided => "probes_undecided",
@@ -208,6 +212,8 @@ pub struct Trip {
     pub cause: Cause,
     /// The figures that led to it.
     pub figures: Figures,
+    /// The moving average of the success rate, where that is a rule and counts: see [`Snapshot`](crate::Snapshot).
+    pub success_rate_ema: Option<f64>,
     /// How many times it has opened before without a stable period between.
     pub opened_before: u32,
     /// The failure's own hint when to ask again.

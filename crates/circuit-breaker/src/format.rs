@@ -9,7 +9,7 @@ use std::time::Duration;
 use seawall_core::Jitter;
 use serde::{Deserialize, Serializer};
 
-use crate::config::{self, Abandoned, FailuresInPeriod, Recovery, SlowCalls, Undecided};
+use crate::config::{self, Abandoned, FailuresInPeriod, Recovery, SlowCalls, SuccessRateEma, Undecided};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +21,8 @@ pub(crate) struct Config {
     consecutive_failures: Option<u32>,
     failures_in_period: Option<FailuresInPeriod>,
     failures_in_window: Option<u32>,
+    success_rate_ema: Option<SuccessRateEma>,
+    durations: Option<bool>,
     abandoned: Option<Abandoned>,
     open: Option<config::OpenInterval>,
     half_open: Option<config::HalfOpen>,
@@ -32,7 +34,8 @@ impl From<Config> for config::Config {
         let other_rule = file.slow_calls.is_some()
             || file.consecutive_failures.is_some()
             || file.failures_in_period.is_some()
-            || file.failures_in_window.is_some();
+            || file.failures_in_window.is_some()
+            || file.success_rate_ema.is_some();
         let default = if other_rule { Self::empty() } else { Self::default() };
         Self {
             name: file.name.unwrap_or(default.name),
@@ -42,6 +45,8 @@ impl From<Config> for config::Config {
             consecutive_failures: file.consecutive_failures,
             failures_in_period: file.failures_in_period,
             failures_in_window: file.failures_in_window,
+            success_rate_ema: file.success_rate_ema,
+            durations: file.durations.unwrap_or(default.durations),
             abandoned: file.abandoned.unwrap_or(default.abandoned),
             open: file.open.unwrap_or(default.open),
             half_open: file.half_open.unwrap_or(default.half_open),

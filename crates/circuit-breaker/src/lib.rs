@@ -7,6 +7,8 @@
 
 mod breaker;
 mod config;
+mod durations;
+mod ema;
 mod error;
 mod event;
 mod figures;
@@ -30,7 +32,11 @@ mod watch;
 mod window;
 
 pub use breaker::{Breaker, CircuitBreaker};
-pub use config::{Abandoned, Config, FailuresInPeriod, HalfOpen, OpenInterval, Recovery, SlowCalls, Undecided, Window};
+pub use config::{
+    Abandoned, Config, EmaWindow, FailuresInPeriod, HalfOpen, OpenInterval, Recovery, SlowCalls, SuccessRateEma,
+    Undecided, Window,
+};
+pub use durations::Durations;
 pub use error::{NotOpen, Open};
 pub use event::{Cause, Event, State, Trip};
 pub use figures::Figures;

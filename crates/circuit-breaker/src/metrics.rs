@@ -24,6 +24,22 @@ static SLOW_RATE: Metric = Metric::gauge(
     Unit::Ratio,
 );
 
+static MEAN_DURATION: Metric = Metric::gauge(
+    "seawall_circuit_breaker_mean_duration_seconds",
+    "How long the window's calls took on average; absent without calls, and where durations are not kept.",
+    Unit::Seconds,
+);
+static TOTAL_DURATION: Metric = Metric::gauge(
+    "seawall_circuit_breaker_total_duration_seconds",
+    "How long the window's calls took together; absent where durations are not kept.",
+    Unit::Seconds,
+);
+static SUCCESS_RATE_EMA: Metric = Metric::gauge(
+    "seawall_circuit_breaker_success_ema_ratio",
+    "Moving average of the success rate; absent where that is no rule, and until it counts.",
+    Unit::Ratio,
+);
+
 /// What one circuit and many of them together tell alike.
 pub(crate) fn sample_totals(sink: &mut dyn Sink, name: (&'static str, &str), totals: &Totals) {
     for (outcome, calls) in [
@@ -50,9 +66,17 @@ impl Collect for Breaker {
             let labels = [name, ("state", state.as_str())];
             sink.sample(&STATE, &labels, Value::Integer(u64::from(state == snapshot.state)));
         }
-        for (metric, rate) in [(&FAILURE_RATE, snapshot.failure_rate), (&SLOW_RATE, snapshot.slow_rate)] {
-            if let Some(rate) = rate {
-                sink.sample(metric, &[name], Value::Float(rate));
+        let mean = snapshot.durations.and_then(|durations| durations.mean());
+        let total = snapshot.durations.map(|durations| durations.total);
+        for (metric, value) in [
+            (&FAILURE_RATE, snapshot.failure_rate),
+            (&SLOW_RATE, snapshot.slow_rate),
+            (&MEAN_DURATION, mean.map(|span| span.as_secs_f64())),
+            (&TOTAL_DURATION, total.map(|span| span.as_secs_f64())),
+            (&SUCCESS_RATE_EMA, snapshot.success_rate_ema),
+        ] {
+            if let Some(value) = value {
+                sink.sample(metric, &[name], Value::Float(value));
             }
         }
     }

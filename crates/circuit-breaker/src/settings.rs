@@ -4,21 +4,25 @@ use std::time::Duration;
 use seawall_core::observe::Observer;
 use seawall_core::{Backoff, ConfigError, Name, Ratio};
 
-use crate::config::{Abandoned, Config, HalfOpen, Recovery, Undecided, Window};
+use crate::config::{Abandoned, Config, EmaWindow, HalfOpen, Recovery, SuccessRateEma, Undecided, Window};
 use crate::event::{Event, OpenBy};
 
 /// A [`Config`] whose values were checked: what the machine works with.
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) name: Name,
-    /// `None` when no rule needs one.
+    /// `None` when no rule needs one, and no durations are kept.
     pub(crate) window: Option<Window>,
+    /// Whether the window keeps how long its calls took.
+    pub(crate) durations: bool,
+    pub(crate) needs: Needs,
     pub(crate) minimum_calls: u64,
     pub(crate) failure_rate: Option<Ratio>,
     pub(crate) slow: Option<Slow>,
     pub(crate) consecutive_failures: Option<u64>,
     pub(crate) failures_in_period: Option<(usize, Duration)>,
     pub(crate) failures_in_window: Option<u64>,
+    pub(crate) success_rate_ema: Option<EmaRule>,
     pub(crate) abandoned: AbandonedAs,
     pub(crate) open: Open,
     pub(crate) half_open: Probing,
@@ -26,10 +30,34 @@ pub(crate) struct Settings {
     pub(crate) observer: Option<Arc<dyn Observer<Event>>>,
 }
 
+/// What of the calls its rules, and whatever else it keeps, need to know.
+#[derive(Clone, Copy)]
+pub(crate) struct Needs {
+    /// A rule decides by the window.
+    pub(crate) window: bool,
+    /// Successes must come one by one, because what they bring is not their number alone.
+    pub(crate) every_success: bool,
+    /// The durations of calls matter.
+    pub(crate) times: bool,
+}
+
 #[derive(Clone, Copy)]
 pub(crate) struct Slow {
     pub(crate) after: Duration,
     pub(crate) rate: Ratio,
+}
+
+/// A [`SuccessRateEma`] whose values were checked.
+#[derive(Clone, Copy)]
+pub(crate) struct EmaRule {
+    pub(crate) required: Ratio,
+    pub(crate) over: EmaOver,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum EmaOver {
+    Calls(u64),
+    Time { window: Duration, minimum: u64 },
 }
 
 #[derive(Clone, Copy)]
@@ -107,11 +135,14 @@ impl TryFrom<Config> for Settings {
                 Some(u64::from(count("failures_in_window", failures, most)?))
             }
         };
+        let success_rate_ema = config.success_rate_ema.as_ref().map(ema).transpose()?;
+        let is_dated = success_rate_ema.is_some_and(|rule| matches!(rule.over, EmaOver::Time { .. }));
         let rated = failure_rate.is_some() || slow.is_some();
         let windowed = rated || failures_in_window.is_some();
-        if !windowed && consecutive_failures.is_none() && failures_in_period.is_none() {
-            let valid = "set, or one of `slow_calls`, `consecutive_failures`, `failures_in_period`, `failures_in_window`: \
-                nothing would open the circuit";
+        let by_number = consecutive_failures.is_some() || failures_in_period.is_some();
+        if !windowed && !by_number && success_rate_ema.is_none() {
+            let valid = "set, or one of `slow_calls`, `consecutive_failures`, `failures_in_period`, `failures_in_window`, \
+                `success_rate_ema`: nothing would open the circuit";
             return Err(ConfigError::new("failure_rate", "missing", valid));
         }
         let minimum_calls = match config.window {
@@ -130,13 +161,20 @@ impl TryFrom<Config> for Settings {
         };
         Ok(Self {
             name: config.name.parse()?,
-            window: windowed.then_some(config.window),
+            window: (windowed || config.durations).then_some(config.window),
+            durations: config.durations,
+            needs: Needs {
+                window: windowed,
+                every_success: config.durations || is_dated,
+                times: config.durations || slow.is_some(),
+            },
             minimum_calls,
             failure_rate,
             slow,
             consecutive_failures,
             failures_in_period,
             failures_in_window,
+            success_rate_ema,
             abandoned,
             open,
             half_open: probing(config.half_open, rated)?,
@@ -163,6 +201,19 @@ fn check_window(window: &Window) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+fn ema(rule: &SuccessRateEma) -> Result<EmaRule, ConfigError> {
+    let over = match rule.over {
+        EmaWindow::Calls(window) => {
+            EmaOver::Calls(u64::from(count("success_rate_ema.over.calls", window, LARGEST_WINDOW)?))
+        }
+        EmaWindow::Time { length, minimum_calls } => EmaOver::Time {
+            window: duration("success_rate_ema.over.time.length", length)?,
+            minimum: u64::from(count("success_rate_ema.over.time.minimum_calls", minimum_calls, u32::MAX)?),
+        },
+    };
+    Ok(EmaRule { required: ratio("success_rate_ema.required", rule.required)?, over })
 }
 
 fn backoff(config: &Config) -> Result<Backoff, ConfigError> {

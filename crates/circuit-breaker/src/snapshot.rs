@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use seawall_core::time::Timestamp;
-use seawall_core::{Name, Ratio};
+use seawall_core::{ConfigError, Name, Ratio};
 
 use crate::breaker::Totals;
+use crate::durations::Durations;
 use crate::event::{Cause, State};
 use crate::figures::Figures;
 use crate::state::Machine;
@@ -36,6 +37,13 @@ pub struct Snapshot {
     pub failure_rate: Option<f64>,
     /// The share of calls that were slow; `None` below the minimum of calls.
     pub slow_rate: Option<f64>,
+    /// How long the calls of those figures took, where that is kept.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub durations: Option<Durations>,
+    /// The moving average of the success rate as of the last call that moved it, where that is a rule; `None` until a whole window
+    /// has passed since the circuit closed, and below the minimum of calls.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub success_rate_ema: Option<f64>,
     /// Failures since the last success.
     pub consecutive_failures: u64,
     /// Failures within the period, where that is a rule.
@@ -78,7 +86,7 @@ pub struct Total {
 
 impl Snapshot {
     pub(crate) fn new(
-        machine: &Machine,
+        machine: &mut Machine,
         name: Name,
         now: Timestamp,
         totals: Totals,
@@ -99,6 +107,8 @@ impl Snapshot {
             figures,
             failure_rate: figures.failure_rate(minimum),
             slow_rate: figures.slow_rate(minimum),
+            durations: machine.durations(),
+            success_rate_ema: machine.success_rate_ema(),
             consecutive_failures: machine.failures_in_a_row(),
             recent_failures: machine.recent_failures(now),
             probes_left: machine.probes_left(),
@@ -117,21 +127,33 @@ impl Snapshot {
             last_error,
         }
     }
+
+    /// Whether what it says of calls can be.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.figures.check()?;
+        self.durations.map_or(Ok(()), |durations| durations.check(self.figures.calls))?;
+        match self.success_rate_ema {
+            Some(rate) if !(0.0..=1.0).contains(&rate) => {
+                Err(ConfigError::new("success_rate_ema", rate, "a number of at least 0 and at most 1"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A span as a number of seconds.
 #[cfg(feature = "serde")]
-mod seconds {
+pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(span.as_secs_f64())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         read(f64::deserialize(deserializer)?)
     }
 

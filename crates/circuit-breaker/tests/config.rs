@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use seawall_circuit_breaker::{
-    Abandoned, CircuitBreaker, Config, HalfOpen, OpenInterval, Recovery, State, Undecided, Window,
+    Abandoned, CircuitBreaker, Config, HalfOpen, OpenInterval, Recovery, State, SuccessRateEma, Undecided, Window,
 };
 use seawall_core::time::Clock;
 use seawall_core::{Jitter, Outcome};
@@ -20,6 +20,8 @@ fn impossible() -> Vec<(Config, &'static str, &'static str, &'static str)> {
     let open = |open: OpenInterval| config().open(open);
     let half_open = |half_open: HalfOpen| config().half_open(half_open);
     let growing = |multiplier| OpenInterval::exponential(30 * SECOND, multiplier, 600 * SECOND);
+    let average = |rule| Config::empty().success_rate_ema(rule);
+    let none = SuccessRateEma::over_time(0.5, SECOND).minimum_calls(0);
     let stages = |shares: &[f64]| config().recovery(Recovery::new(shares));
     let rising = "1 to 16 shares that rise, each above 0 and below 1";
     let share = "a number above 0 and at most 1";
@@ -69,6 +71,14 @@ fn impossible() -> Vec<(Config, &'static str, &'static str, &'static str)> {
         (half_open(HalfOpen::probes(3).successes(4)), "half_open.successes", "4", "1 to 3"),
         (half_open(HalfOpen::probes(3).max(Duration::ZERO)), "half_open.max", "0ns", span),
         (half_open(HalfOpen::probes(3).max(YEAR)), "half_open.max", "31708800s", span),
+        (average(SuccessRateEma::over_calls(0.0, 9)), "success_rate_ema.required", "0", share),
+        (average(SuccessRateEma::over_calls(1.01, 9)), "success_rate_ema.required", "1.01", share),
+        (average(SuccessRateEma::over_calls(f64::NAN, 9)), "success_rate_ema.required", "NaN", share),
+        (average(SuccessRateEma::over_calls(0.5, 0)), "success_rate_ema.over.calls", "0", "1 to 1000000"),
+        (average(SuccessRateEma::over_calls(0.5, 1_000_001)), "success_rate_ema.over.calls", "1000001", "1 to 1000000"),
+        (average(SuccessRateEma::over_time(0.5, Duration::ZERO)), "success_rate_ema.over.time.length", "0ns", span),
+        (average(SuccessRateEma::over_time(0.5, YEAR)), "success_rate_ema.over.time.length", "31708800s", span),
+        (average(none), "success_rate_ema.over.time.minimum_calls", "0", "1 to 4294967295"),
         (config().failures_in_window(0), "failures_in_window", "0", "1 to 4294967295"),
         (config().window(Window::count(10)).failures_in_window(11), "failures_in_window", "11", "1 to 10"),
         (stages(&[]), "recovery.shares", "0 shares", rising),
@@ -111,6 +121,8 @@ fn the_limits_themselves_are_valid() {
         config().window(Window::time(Duration::from_millis(10))),
         config().window(Window::time(SECOND).buckets(1_000)),
         config().open(largest),
+        config().success_rate_ema(SuccessRateEma::over_calls(1.0, 1)),
+        config().success_rate_ema(SuccessRateEma::over_time(f64::MIN_POSITIVE, Duration::from_nanos(1))),
         config().half_open(all),
         config().open_for(366 * 24 * 3600 * SECOND),
     ] {
@@ -204,6 +216,8 @@ mod text {
             )
             .half_open(HalfOpen::probes(5).successes(4).max(15 * SECOND).after_max(Undecided::Close).wait_for_all())
             .failures_in_window(30)
+            .success_rate_ema(SuccessRateEma::over_time(0.8, 30 * SECOND).minimum_calls(7))
+            .durations(true)
             .recovery(Recovery::new([0.01, 0.25]).each(20 * SECOND).calls(50))
     }
 
@@ -212,6 +226,7 @@ mod text {
         failure_rate = 0.25
         consecutive_failures = 9
         failures_in_window = 30
+        durations = true
         abandoned = { rate = 0.5 }
         [window.time]
         length = "10s"
@@ -223,6 +238,9 @@ mod text {
         [failures_in_period]
         failures = 4
         period = "2s 500ms"
+        [success_rate_ema]
+        required = 0.8
+        over.time = { length = "30s", minimum_calls = 7 }
         [open]
         for = "250ms"
         multiplier = 1.5
@@ -265,6 +283,7 @@ mod text {
             Config::empty().slow_calls(SECOND, 1.0).open(OpenInterval::default().jitter(Jitter::Full)),
             Config::empty().failures_in_period(3, SECOND).open_for(1_000 * SECOND),
             Config::empty().failures_in_window(3).recovery(Recovery::default()),
+            Config::empty().success_rate_ema(SuccessRateEma::over_calls(0.9, 50)),
         ];
         for config in configs {
             let text = serde_json::to_string(&config).expect("JSON");
@@ -289,6 +308,8 @@ mod text {
         );
         // Another rule takes the place of the failure rate, as in code that begins with an empty one.
         assert_same(&toml("consecutive_failures = 5"), &Config::empty().consecutive_failures(5));
+        let average = Config::empty().success_rate_ema(SuccessRateEma::over_time(0.8, 30 * SECOND));
+        assert_same(&toml("success_rate_ema = { required = 0.8, over = { time = { length = '30s' } } }"), &average);
         let both = Config::default().consecutive_failures(5);
         assert_same(&toml("consecutive_failures = 5\nfailure_rate = 0.5"), &both);
     }
@@ -302,6 +323,8 @@ mod text {
             ("window = { calls = { size = 5 } }", "calls"),
             ("slow_calls = { after = '1s', rate = 1.0, whatever = 1 }", "whatever"),
             ("failures_in_period = { failures = 1, period = '1s', minimum_calls = 1 }", "minimum_calls"),
+            ("success_rate_ema = { required = 0.5, over = { calls = 9 }, minimum = 1 }", "minimum"),
+            ("success_rate_ema = { required = 0.5, over = { bytes = 9 } }", "bytes"),
             ("abandoned = 'nothing'", "nothing"),
             ("abandoned = { share = 1.0 }", "share"),
             ("open = { first = '1s' }", "first"),
@@ -326,6 +349,8 @@ mod text {
             ("consecutive_failures = -1", "-1"),
             ("slow_calls = { after = '1s' }", "rate"),
             ("failures_in_period = { failures = 3 }", "period"),
+            ("success_rate_ema = { required = 0.5 }", "over"),
+            ("durations = 'yes'", "yes"),
         ] {
             let error = toml::from_str::<Config>(text).expect_err(text).to_string();
             assert!(error.contains(told), "{text}: {error}");

@@ -72,7 +72,8 @@ impl Breaker {
 
     /// Goes where `snapshot` was, `elapsed` after it was taken: a circuit that was open stays open for the rest of its interval.
     ///
-    /// What was counted while closed counts on as if it were of now, unless the window, or the period, is over. A half-open
+    /// What was counted while closed counts on as if it were of now, unless the window, or the period, is over; so does a moving
+    /// average that counts, while one that has not seen a whole window begins anew. A half-open
     /// circuit begins its probes, or its stage, anew, because the calls that were out are gone. Totals are not restored: they
     /// are what this breaker saw. Observers are told, with [`Cause::Restored`](crate::Cause::Restored).
     ///
@@ -94,7 +95,7 @@ impl Breaker {
     /// ```
     pub fn restore(&self, snapshot: &Snapshot, elapsed: Duration) -> Result<(), ConfigError> {
         self.check_name(snapshot.name)?;
-        snapshot.figures.check()?;
+        snapshot.check()?;
         let error = snapshot.last_error.as_ref().map(|error| Text::of(error));
         let now = self.clock.now();
         self.locked(|locked, events| {
@@ -154,7 +155,7 @@ impl Breaker {
             for event in events.iter().filter(|event| event.from != event.to) {
                 totals.transitions[event.to as usize] += 1;
             }
-            let snapshot = Snapshot::new(&locked.machine, self.name, now, totals, refused_in_state, last_error);
+            let snapshot = Snapshot::new(&mut locked.machine, self.name, now, totals, refused_in_state, last_error);
             (snapshot, totals)
         })
     }

@@ -1,3 +1,4 @@
+mod ema;
 mod half_open;
 mod open;
 mod recovery;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use seawall_core::observe::Observer;
 
+pub use ema::{EmaWindow, SuccessRateEma};
 pub use half_open::{HalfOpen, Undecided};
 pub use open::OpenInterval;
 pub use recovery::Recovery;
@@ -52,6 +54,9 @@ pub struct Config {
     pub(crate) failures_in_period: Option<FailuresInPeriod>,
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub(crate) failures_in_window: Option<u32>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) success_rate_ema: Option<SuccessRateEma>,
+    pub(crate) durations: bool,
     pub(crate) abandoned: Abandoned,
     pub(crate) open: OpenInterval,
     pub(crate) half_open: HalfOpen,
@@ -123,6 +128,8 @@ impl Config {
             consecutive_failures: None,
             failures_in_period: None,
             failures_in_window: None,
+            success_rate_ema: None,
+            durations: false,
             abandoned: Abandoned::Rate(1.0),
             open: OpenInterval::default(),
             half_open: HalfOpen::default(),
@@ -189,6 +196,39 @@ impl Config {
         self
     }
 
+    /// Opens when the exponential moving average of the success rate falls below what is required.
+    #[must_use]
+    pub fn success_rate_ema(mut self, rule: SuccessRateEma) -> Self {
+        self.success_rate_ema = Some(rule);
+        self
+    }
+
+    /// Whether the window, and a half-open circuit's probes, also keep how long their calls took: the total and the mean, in the
+    /// [snapshot](crate::Snapshot::durations) and the metrics. By default not. It opens nothing.
+    ///
+    /// Without it durations cost nothing. With it every success takes the lock and reads the clock twice, as a failure always
+    /// does, instead of being counted by its thread alone; and a count window takes 16 more bytes of memory for each call.
+    /// For percentiles, or where many threads share a breaker, measure calls with a histogram outside of it.
+    ///
+    /// ```
+    /// use seawall_circuit_breaker::{CircuitBreaker, Config, Window};
+    /// use seawall_core::Outcome;
+    /// use std::time::Duration;
+    ///
+    /// let breaker = CircuitBreaker::new(Config::default().window(Window::count(100)).durations(true))?;
+    /// breaker.record(Outcome::Success, Duration::from_millis(20));
+    /// breaker.record(Outcome::Failure, Duration::from_millis(40));
+    /// let durations = breaker.snapshot().durations.expect("they are kept");
+    /// assert_eq!(durations.total, Duration::from_millis(60));
+    /// assert_eq!(durations.mean(), Some(Duration::from_millis(30)));
+    /// # Ok::<(), seawall_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn durations(mut self, kept: bool) -> Self {
+        self.durations = kept;
+        self
+    }
+
     /// What dropped calls count as.
     #[must_use]
     pub fn abandoned(mut self, abandoned: Abandoned) -> Self {
@@ -251,6 +291,8 @@ impl fmt::Debug for Config {
             .field("consecutive_failures", &self.consecutive_failures)
             .field("failures_in_period", &self.failures_in_period)
             .field("failures_in_window", &self.failures_in_window)
+            .field("success_rate_ema", &self.success_rate_ema)
+            .field("durations", &self.durations)
             .field("abandoned", &self.abandoned)
             .field("open", &self.open)
             .field("half_open", &self.half_open)

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use seawall_core::time::Timestamp;
 
+use super::beside::Beside;
 use super::{Events, Machine, Phase, Worth};
+use crate::durations::Durations;
 use crate::event::{Cause, State};
 use crate::figures::Figures;
 use crate::period::RecentFailures;
@@ -72,8 +74,13 @@ impl Machine {
         let in_a_row =
             self.settings.consecutive_failures.map_or(0, |_| self.failures_in_a_row + self.abandoned_in_a_row);
         let stable = now.saturating_duration_since(self.since) >= self.settings.open.stable_after;
+        let averaged = self.beside.as_ref().is_some_and(|beside| beside.holds_any(now));
         let unstable = self.opened_before > 0 && !stable;
-        if recent || unstable || failed + slow + abandoned + in_a_row > 0 { Worth::Counts } else { Worth::Nothing }
+        if recent || averaged || unstable || failed + slow + abandoned + in_a_row > 0 {
+            Worth::Counts
+        } else {
+            Worth::Nothing
+        }
     }
 
     /// Goes into one of the states that only a hand can end.
@@ -90,6 +97,9 @@ impl Machine {
         if forgets {
             self.forget(now);
             self.frozen = Figures::default();
+            if let Some(beside) = &mut self.beside {
+                beside.freeze_as(Durations::default());
+            }
         }
     }
 
@@ -97,10 +107,20 @@ impl Machine {
     /// at once.
     pub(crate) fn reconfigure(&mut self, settings: Arc<Settings>, now: Timestamp, events: &mut Events) {
         self.tick(now, events);
+        if let Some(beside) = &mut self.beside {
+            beside.keep_up_with(self.window.as_ref());
+        }
+        let before = self.window.as_ref().map(RateWindow::figures).unwrap_or_default();
+        let same = self.settings.window.zip(settings.window).is_some_and(|(old, new)| old.has_shape_of(new));
         self.window = match (self.window.take(), settings.window) {
-            (Some(old), Some(new)) if self.settings.window.is_some_and(|window| window.has_shape_of(new)) => Some(old),
-            (Some(old), Some(new)) if old.figures() != Figures::default() => Some(old.resized(new, now)),
+            (Some(old), Some(_)) if same => Some(old),
+            (Some(old), Some(new)) if before != Figures::default() => Some(old.resized(new, now)),
             (_, new) => new.map(|new| RateWindow::new(new, now)),
+        };
+        let window = self.window.as_ref();
+        self.beside = match self.beside.take() {
+            Some(old) => old.reconfigured(&settings, (&before, same), window, now),
+            None => Beside::new(&settings, window, now),
         };
         self.recent = settings.failures_in_period.map(|(failures, period)| match self.recent.take() {
             Some(old) => old.resized(failures, period),

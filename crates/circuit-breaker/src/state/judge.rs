@@ -1,19 +1,18 @@
 //! How calls are judged, and which rules they meet.
 
-use std::time::Duration;
-
 use seawall_core::time::Timestamp;
 use seawall_core::{Ending, Outcome};
 
-use super::{Call, Machine};
+use super::{Call, Machine, Ran};
 use crate::event::Cause;
 use crate::figures::RateRule;
 use crate::settings::AbandonedAs;
 use crate::window::{Mark, RateWindow};
 
 impl Machine {
-    pub(super) fn judge(&self, ending: &Ending<'_>, took: Duration) -> Call {
-        let slow = self.settings.slow.is_some_and(|slow| took > slow.after);
+    pub(super) fn judge(&self, ending: &Ending<'_>, ran: Ran, now: Timestamp) -> Call {
+        // A call whose start nobody knew is never slow.
+        let slow = self.settings.slow.is_some_and(|slow| ran.until(now).is_some_and(|took| took > slow.after));
         let failed = Call::Judged { failed: true, slow };
         match ending {
             Ending::Finished(report) => match report.outcome() {
@@ -65,7 +64,7 @@ impl Machine {
             self.settings.failure_rate.map(|rate| (Cause::FailureRate, rule(rate, figures.failed, figures.calls)));
         let slow = self.settings.slow.map(|slow| (Cause::SlowCallRate, rule(slow.rate, figures.slow, figures.calls)));
         let abandoned = match self.settings.abandoned {
-            AbandonedAs::Rate(rate) if self.window.is_some() => {
+            AbandonedAs::Rate(rate) if self.settings.needs.window => {
                 Some((Cause::AbandonedRate, rule(rate, figures.abandoned, figures.calls + figures.abandoned)))
             }
             _ => None,
@@ -81,8 +80,8 @@ impl Machine {
     /// added: a clock that steps back must not make a success the last straw.
     pub(super) fn met(&self, failed: bool, now: Timestamp) -> Option<Cause> {
         let consecutive = self.settings.consecutive_failures.is_some_and(|limit| self.failures_in_a_row >= limit);
-        // Without a window, a run in which nothing but abandoned calls was seen is the abandoned rate of one.
-        let abandoned = self.window.is_none()
+        // Where no rule asks for a window, a run in which nothing but abandoned calls was seen is the abandoned rate of one.
+        let abandoned = !self.settings.needs.window
             && self.settings.consecutive_failures.is_some_and(|limit| self.abandoned_in_a_row >= limit);
         let in_period = failed && self.recent.as_ref().is_some_and(|recent| recent.is_full(now));
         let in_window = self.settings.failures_in_window.is_some_and(|limit| self.window_failures() >= limit);
@@ -94,6 +93,13 @@ impl Machine {
         ];
         let by_rate = self.rules().map(|(cause, rule)| (cause, rule.is_met()));
         let mut met = by_number.into_iter().chain(by_rate).filter(|(cause, met)| *met && !self.told.contains(cause));
-        met.next().map(|(cause, _)| cause)
+        met.next().map(|(cause, _)| cause).or_else(|| self.average_met())
+    }
+
+    /// A success is never the last straw: the last call must have failed.
+    fn average_met(&self) -> Option<Cause> {
+        let beside = self.beside.as_ref().filter(|_| self.failures_in_a_row > 0)?;
+        let cause = Cause::SuccessRateEma;
+        (beside.is_met() && !self.told.contains(&cause)).then_some(cause)
     }
 }

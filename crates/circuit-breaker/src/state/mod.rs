@@ -12,6 +12,7 @@
 //!
 //! Every change of state, and every stage, begins a generation. What ends in a later generation than it was admitted in counts nowhere.
 
+mod beside;
 mod hand;
 mod judge;
 mod restore;
@@ -32,6 +33,7 @@ use crate::period::RecentFailures;
 use crate::settings::Settings;
 use crate::trial::{Probes, Stage, Trial, Verdict};
 use crate::window::RateWindow;
+use beside::Beside;
 
 pub(crate) struct Machine {
     settings: Arc<Settings>,
@@ -40,6 +42,7 @@ pub(crate) struct Machine {
     generation: u32,
     window: Option<RateWindow>,
     recent: Option<RecentFailures>,
+    beside: Option<Box<Beside>>,
     /// Failures since the last success.
     failures_in_a_row: u64,
     /// Abandoned calls since one that was not.
@@ -99,11 +102,13 @@ pub(crate) struct View {
 
 impl Machine {
     pub(crate) fn new(settings: Arc<Settings>, random: Random, now: Timestamp) -> Self {
+        let window = settings.window.map(|window| RateWindow::new(window, now));
         Self {
             phase: Phase::Closed,
             since: now,
             generation: 0,
-            window: settings.window.map(|window| RateWindow::new(window, now)),
+            beside: Beside::new(&settings, window.as_ref(), now),
+            window,
             recent: settings.failures_in_period.map(|(failures, period)| RecentFailures::new(failures, period)),
             failures_in_a_row: 0,
             abandoned_in_a_row: 0,
@@ -226,13 +231,16 @@ impl Machine {
             generation: self.generation,
             state: self.state(),
             cause,
-            watched: judging
-                && self.rules().any(|(cause, rule)| rule.can_be_met_by_successes() && !self.told.contains(&cause)),
-            timed: self.settings.slow.is_some(),
+            watched: judging && (self.settings.needs.every_success || self.can_open_by_successes()),
+            timed: self.settings.needs.times,
             refuse_until,
             dated: bucket_end != Timestamp::NEVER,
             bucket_end,
         }
+    }
+
+    fn can_open_by_successes(&self) -> bool {
+        self.rules().any(|(cause, rule)| rule.can_be_met_by_successes() && !self.told.contains(&cause))
     }
 
     const fn is_judging(&self) -> bool {
@@ -243,6 +251,9 @@ impl Machine {
     pub(crate) fn absorb(&mut self, n: u64) {
         if n > 0 && self.is_judging() {
             self.succeed(n);
+            if let Some(beside) = &mut self.beside {
+                beside.absorb(n);
+            }
         }
     }
 
@@ -307,10 +318,13 @@ impl Machine {
         }
     }
 
-    /// A call of this generation ended. `took` is how long it ran, where that is known.
-    pub(crate) fn settle(&mut self, ending: &Ending<'_>, took: Duration, now: Timestamp, events: &mut Events) {
-        self.tick(now, events);
-        let call = self.judge(ending, took);
+    /// A call of this generation ended, and time has done what it does.
+    pub(crate) fn settle(&mut self, ending: &Ending<'_>, ran: Ran, now: Timestamp, events: &mut Events) {
+        let call = self.judge(ending, ran, now);
+        if let Some(beside) = &mut self.beside {
+            beside.keep_up_with(self.window.as_ref());
+            beside.hear(&self.phase, call, ran.until(now), now);
+        }
         match &mut self.phase {
             Phase::Closed | Phase::MetricsOnly if matches!(call, Call::Void) => {}
             Phase::Closed | Phase::MetricsOnly => {
@@ -336,7 +350,7 @@ impl Machine {
             return false;
         }
         let counts = self.is_judging() || matches!(self.phase, Phase::HalfOpen { .. });
-        self.settle(ending, took, now, events);
+        self.settle(ending, Ran::For(took), now, events);
         counts
     }
 
@@ -389,7 +403,7 @@ impl Machine {
         let figures = self.figures();
         let stable = now.saturating_duration_since(self.since) >= self.settings.open.stable_after;
         let opened_before = if self.is_judging() && stable { 0 } else { self.opened_before };
-        let trip = Trip { cause, figures, opened_before, hint };
+        let trip = Trip { cause, figures, success_rate_ema: self.success_rate_ema(), opened_before, hint };
         let interval = interval.unwrap_or_else(|| self.interval(&trip));
         self.opened_before = opened_before.saturating_add(1);
         self.change(Phase::Open { until: now + interval, cause }, figures, now, cause, events);
@@ -437,12 +451,19 @@ impl Machine {
         if let Some(recent) = &mut self.recent {
             recent.clear();
         }
+        if let Some(beside) = &mut self.beside {
+            beside.clear(now);
+        }
     }
 
     /// Begins a generation. A change into the same state begins one too, but is not told.
     fn change(&mut self, phase: Phase, figures: Figures, now: Timestamp, cause: Cause, events: &mut Events) {
         let (from, share) = (self.state(), self.share());
         self.frozen_minimum = self.minimum_calls();
+        if let Some(beside) = &mut self.beside {
+            beside.keep_up_with(self.window.as_ref());
+            beside.freeze(&self.phase);
+        }
         self.phase = phase;
         self.since = now;
         self.frozen = figures;
@@ -471,6 +492,24 @@ pub(crate) enum Worth {
     Broken { until: Timestamp },
     /// It is in a state that only a hand can end.
     Held,
+}
+
+/// How long a call ran, worked out where it matters.
+#[derive(Clone, Copy)]
+pub(crate) enum Ran {
+    /// Since then: `NEVER` if nobody knows.
+    Since(Timestamp),
+    For(Duration),
+}
+
+impl Ran {
+    fn until(self, now: Timestamp) -> Option<Duration> {
+        match self {
+            Self::Since(Timestamp::NEVER) => None,
+            Self::Since(started) => Some(now.saturating_duration_since(started)),
+            Self::For(took) => Some(took),
+        }
+    }
 }
 
 /// How a call is judged.

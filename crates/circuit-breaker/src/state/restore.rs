@@ -32,6 +32,9 @@ impl Machine {
         };
         self.change(phase, figures, now, Cause::Restored, events);
         self.frozen = snapshot.figures;
+        if let Some(beside) = &mut self.beside {
+            beside.freeze_as(snapshot.durations.unwrap_or_default());
+        }
         self.frozen_minimum = self.settings.minimum_calls;
         if self.is_judging() {
             self.frozen = Figures::default();
@@ -58,8 +61,16 @@ impl Machine {
         if let Some(window) = &mut self.window {
             match self.settings.window {
                 Some(Window::Time { length, .. }) if elapsed >= length => {}
-                _ => window.fill_with(&snapshot.figures),
+                _ => {
+                    window.fill_with(&snapshot.figures);
+                    if let Some(beside) = &mut self.beside {
+                        beside.restore_window(snapshot, window);
+                    }
+                }
             }
+        }
+        if let Some(beside) = &mut self.beside {
+            beside.restore_average(snapshot, elapsed);
         }
         if let Some((failures, period)) = self.settings.failures_in_period
             && let Some(recent) = &mut self.recent

@@ -4,11 +4,13 @@
 //! exact, because a success between two other events moves the window and nothing more.
 
 mod count;
+mod durations;
 mod time;
 
 use seawall_core::time::Timestamp;
 
 pub(crate) use count::CountWindow;
+pub(crate) use durations::TookWindow;
 pub(crate) use time::{Counts, TimeWindow};
 
 use crate::config;
@@ -64,6 +66,11 @@ impl RateWindow {
             Self::Count(_) => Timestamp::NEVER,
             Self::Time(window) => window.bucket_end(),
         }
+    }
+
+    /// A moment in the newest bucket.
+    pub(crate) fn newest(&self) -> Timestamp {
+        Timestamp::from_nanos(self.bucket_end().as_nanos() - 1)
     }
 
     pub(crate) fn figures(&self) -> Figures {

@@ -34,6 +34,16 @@ impl Counts for Figures {
     }
 }
 
+impl Counts for u64 {
+    fn add(&mut self, other: &Self) {
+        *self += other;
+    }
+
+    fn subtract(&mut self, other: &Self) {
+        *self -= other;
+    }
+}
+
 impl TimeWindow {
     pub(crate) fn succeed(&mut self, n: u64) {
         self.newest_bucket().succeed(n);
@@ -81,6 +91,15 @@ impl<C: Counts> TimeWindow<C> {
     pub(crate) fn add(&mut self, calls: &C) {
         self.newest_bucket().add(calls);
         self.total.add(calls);
+    }
+
+    /// Goes on with what another one counted: bucket by bucket where those are the same, otherwise as if it were of now.
+    pub(crate) fn take_over(&mut self, other: Self) {
+        if (other.bucket_nanos, other.buckets.len()) == (self.bucket_nanos, self.buckets.len()) {
+            *self = other;
+        } else {
+            self.add(&other.total);
+        }
     }
 
     fn newest_bucket(&mut self) -> &mut C {

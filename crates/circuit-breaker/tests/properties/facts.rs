@@ -10,6 +10,9 @@ pub(crate) type Nanos = u64;
 /// calls, failed, slow, slow and failed, abandoned
 pub(crate) type Figures = [u64; 5];
 
+/// The calls whose duration is known, and how many nanoseconds those took.
+pub(crate) type Durations = [u64; 2];
+
 /// A call that was judged, or abandoned where that counts by rate.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact about the call")]
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +20,8 @@ pub(crate) struct Judged {
     pub(crate) failed: bool,
     pub(crate) slow: bool,
     pub(crate) abandoned: bool,
+    /// How long it took, where that is kept and known.
+    pub(crate) took: Option<Nanos>,
     /// When; of failures never before the failure that came before.
     pub(crate) at: Nanos,
     /// The newest time bucket when it was judged.
@@ -104,6 +109,8 @@ pub(crate) struct Seen {
     pub(crate) figures: Figures,
     pub(crate) failure_rate: Option<f64>,
     pub(crate) slow_rate: Option<f64>,
+    pub(crate) durations: Option<Durations>,
+    pub(crate) mean_duration: Option<Duration>,
     pub(crate) consecutive_failures: u64,
     pub(crate) probes_left: Option<u64>,
     pub(crate) share: Option<f64>,

@@ -140,13 +140,21 @@ impl Pair<'_> {
     fn reconfigure(&mut self, plan: Plan) -> Result<(), TestCaseError> {
         let told = self.told.clone();
         self.breaker.reconfigure(plan.config(observer(told))).expect("a valid configuration");
-        let Some(before) = self.model.reconfigure(plan) else { return Ok(()) };
-        let after = figures(&self.breaker.snapshot().figures);
+        let Some((before, took)) = self.model.reconfigure(plan) else { return Ok(()) };
+        let snapshot = self.breaker.snapshot();
+        let after = figures(&snapshot.figures);
         let (all, size) = (before[0] + before[4], self.model.plan().size());
         let kept = all.min(size);
         for (before, after) in before.into_iter().zip(after) {
             let exact = before * kept / all.max(1);
             prop_assert!(after.abs_diff(exact) <= 3, "{} of {} became {} of {}", before, all, after, kept);
+        }
+        let durations = snapshot.durations.map(|durations| (durations.calls, durations.mean()));
+        prop_assert_eq!(durations.is_some(), self.model.plan().durations);
+        if let Some((calls, mean)) = durations {
+            prop_assert_eq!(calls, took[0] * after[0] / before[0].max(1), "{:?} in proportion", took);
+            let error = mean.map_or(0, |mean| nanos(mean).abs_diff(took[1] / took[0]));
+            prop_assert!(error <= 1, "{:?} became a mean of {:?}", took, mean);
         }
         self.parted = true;
         Ok(())
@@ -193,6 +201,8 @@ fn seen(snapshot: &Snapshot) -> Seen {
         figures: figures(&snapshot.figures),
         failure_rate: snapshot.failure_rate,
         slow_rate: snapshot.slow_rate,
+        durations: snapshot.durations.map(|durations| [durations.calls, nanos(durations.total)]),
+        mean_duration: snapshot.durations.and_then(|durations| durations.mean()),
         consecutive_failures: snapshot.consecutive_failures,
         probes_left: snapshot.probes_left,
         share: snapshot.share,
@@ -211,7 +221,7 @@ fn seen(snapshot: &Snapshot) -> Seen {
 }
 
 /// What the runs must have met, each far more often than once, before they prove anything.
-const TO_MEET: [&str; 11] = [
+const TO_MEET: [&str; 12] = [
     "a call of an earlier generation ended in a stage",
     "a first stage began",
     "a later stage began",
@@ -221,6 +231,7 @@ const TO_MEET: [&str; 11] = [
     "a stage was passed when its time was over",
     "a stage was reconfigured",
     "an outcome was recorded in a stage",
+    "durations were turned on or off",
     "failures in the window opened the circuit",
     "the last stage closed the circuit",
 ];

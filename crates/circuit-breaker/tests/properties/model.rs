@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use seawall_circuit_breaker::{Abandoned, Cause, State};
 
-use crate::facts::{End, Figures, Grant, Granted, Judged, Nanos, Phase, Told, Totals};
+use crate::facts::{Durations, End, Figures, Grant, Granted, Judged, Nanos, Phase, Told, Totals};
 use crate::plan::{Plan, Share, nanos};
 
 pub(crate) struct Model {
@@ -31,6 +31,7 @@ pub(crate) struct Model {
     newest: u64,
     /// The figures that ended the last generation, and how many calls a rate of them takes.
     frozen: (Figures, u64),
+    frozen_durations: Durations,
     /// The calls that are running.
     running: Vec<Grant>,
     told_rules: Vec<Cause>,
@@ -55,6 +56,7 @@ impl Model {
             answers: Vec::new(),
             newest: 0,
             frozen: (Figures::default(), 0),
+            frozen_durations: [0; 2],
             running: Vec::new(),
             told_rules: Vec::new(),
             refused_before: 0,
@@ -152,7 +154,7 @@ impl Model {
             Phase::Open { cause, .. } | Phase::HalfOpen { cause, .. } => return self.refuse(cause),
             Phase::ForcedOpen => return self.refuse(Cause::Manual),
         };
-        let started = (!passes || self.plan.slow.is_some()).then_some(self.now);
+        let started = (!passes || self.plan.slow.is_some() || self.plan.durations).then_some(self.now);
         self.running.push(Grant { generation: self.generation, kind, started });
         self.wait_for_it();
         Ok(())
@@ -178,7 +180,7 @@ impl Model {
         if grant.generation == self.generation {
             self.wait_for_others(end);
             self.note(end);
-            let took = grant.started.map_or(0, |started| self.now.saturating_sub(started));
+            let took = grant.started.map(|started| self.now.saturating_sub(started));
             self.judge(end, took);
         } else if !matches!(end, End::Cancel) {
             if self.stage().is_some() {
@@ -199,7 +201,7 @@ impl Model {
         if counts {
             self.wait_for_others(end);
             self.note(end);
-            self.judge(end, took);
+            self.judge(end, Some(took));
         }
     }
 
@@ -213,14 +215,15 @@ impl Model {
         }
     }
 
-    fn judge(&mut self, end: End, took: Nanos) {
+    fn judge(&mut self, end: End, took: Option<Nanos>) {
         let (failed, abandoned) = match (end, self.plan.abandoned) {
             (End::Ignored | End::Cancel, _) | (End::Drop, Abandoned::Ignore) => return,
             (End::Success, _) => (false, false),
             (End::Failure(_) | End::Panic, _) | (End::Drop, Abandoned::Failure) => (true, false),
             (End::Drop, _) => (false, true),
         };
-        let slow = !abandoned && self.plan.slow.is_some_and(|(after, _)| took > nanos(after));
+        let slow = !abandoned && self.plan.slow.zip(took).is_some_and(|((after, _), took)| took > nanos(after));
+        let took = took.filter(|_| self.plan.durations && !abandoned);
         let dated = failed && self.plan.failures_in_period.is_some();
         if dated && self.is_judging() {
             // Failures that seem to come, because the clock stepped back, are of now.
@@ -230,7 +233,7 @@ impl Model {
         }
         let at = self.now;
         let call =
-            Judged { failed, slow, abandoned, at, bucket: self.newest, windowed: self.plan.is_windowed(), dated };
+            Judged { failed, slow, abandoned, took, at, bucket: self.newest, windowed: self.plan.has_window(), dated };
         let hint = if let End::Failure(hint) = end { hint } else { None };
         match self.phase {
             Phase::Closed | Phase::MetricsOnly => {
@@ -295,6 +298,7 @@ impl Model {
     fn change(&mut self, phase: Phase, at: Nanos, cause: Cause) {
         let (from, was, figures) = (self.state(), self.stage().is_some(), self.figures());
         self.frozen = (figures, self.minimum_calls());
+        self.frozen_durations = self.durations().unwrap_or_default();
         self.phase = phase;
         self.since = at;
         self.generation += 1;

@@ -36,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) consecutive_failures: Option<u32>,
     pub(crate) failures_in_period: Option<(u32, Duration)>,
     pub(crate) failures_in_window: Option<u32>,
+    pub(crate) durations: bool,
     pub(crate) abandoned: Abandoned,
     pub(crate) abandoned_share: Share,
     pub(crate) open: OpenInterval,
@@ -68,6 +69,7 @@ impl Plan {
     pub(crate) fn config(&self, observer: impl Observer<Event> + 'static) -> Config {
         let mut config = Config::empty()
             .window(self.window)
+            .durations(self.durations)
             .abandoned(match self.abandoned {
                 Abandoned::Rate(_) => Abandoned::Rate(self.abandoned_share.value()),
                 other => other,
@@ -147,6 +149,11 @@ impl Plan {
     /// Whether a rule needs the window.
     pub(crate) const fn is_windowed(&self) -> bool {
         self.is_rated() || self.failures_in_window.is_some()
+    }
+
+    /// Whether there is a window at all.
+    pub(crate) const fn has_window(&self) -> bool {
+        self.is_windowed() || self.durations
     }
 
     pub(crate) fn minimum_calls(&self) -> u64 {
@@ -266,6 +273,7 @@ prop_compose! {
         consecutive_failures in prop::option::weighted(0.3, 1_u32..=6),
         failures_in_period in prop::option::weighted(0.3, (1_u32..=5, (1_u32..=40).prop_map(|n| n * MS))),
         failures_in_window in prop::option::weighted(0.3, 1_u32..=6),
+        durations in prop::bool::weighted(0.4),
         abandoned in prop_oneof![
             1 => Just(Abandoned::Ignore),
             1 => Just(Abandoned::Failure),
@@ -282,6 +290,7 @@ prop_compose! {
             consecutive_failures,
             failures_in_period,
             failures_in_window,
+            durations,
             abandoned,
             abandoned_share,
             open: OpenInterval::default(),

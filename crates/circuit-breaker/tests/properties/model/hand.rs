@@ -5,8 +5,8 @@ use std::time::Duration;
 use seawall_circuit_breaker::{Cause, Window};
 
 use super::Model;
-use super::list::count;
-use crate::facts::{Figures, Phase};
+use super::list::{count, took};
+use crate::facts::{Durations, Figures, Phase};
 use crate::plan::{Plan, nanos};
 
 impl Model {
@@ -56,12 +56,13 @@ impl Model {
         self.change(phase, self.now, Cause::Manual);
         self.calls.clear();
         self.frozen.0 = Figures::default();
+        self.frozen_durations = [0; 2];
     }
 
     /// Takes over another plan. `Some` if the window's calls can only be taken over in proportion: their figures before.
-    pub(crate) fn reconfigure(&mut self, plan: Plan) -> Option<Figures> {
+    pub(crate) fn reconfigure(&mut self, plan: Plan) -> Option<(Figures, Durations)> {
         self.tick();
-        let (held, figures) = (self.held(), count(&self.window()));
+        let (held, figures, durations) = (self.held(), count(&self.window()), took(&self.window()));
         let old_share = self.share();
         let old = std::mem::replace(&mut self.plan, plan);
         if self.share() != old_share {
@@ -71,7 +72,7 @@ impl Model {
         if self.stage().is_some() {
             self.happened.insert("a stage was reconfigured");
         }
-        let windowed = old.is_windowed() && self.plan.is_windowed();
+        let windowed = old.has_window() && self.plan.has_window();
         if !(windowed && self.plan.has_window_of(&old)) {
             self.newest = self.plan.bucket().map_or(0, |bucket| self.now / bucket);
             for (place, call) in self.calls.iter_mut().enumerate() {
@@ -79,12 +80,19 @@ impl Model {
                 call.bucket = self.newest;
             }
         }
+        if !self.plan.durations {
+            self.calls.iter_mut().chain(&mut self.probes).for_each(|call| call.took = None);
+            self.frozen_durations = [0; 2];
+        }
+        if windowed && old.durations != self.plan.durations {
+            self.happened.insert("durations were turned on or off");
+        }
         self.keep_failures(&old);
         if matches!(self.phase, Phase::HalfOpen { .. }) {
             self.conclude(None);
         } else if self.is_judging() {
             if windowed && matches!((old.window, self.plan.window), (Window::Time { .. }, Window::Count { .. })) {
-                return Some(figures);
+                return Some((figures, durations));
             }
             self.evaluate(true, None);
         }

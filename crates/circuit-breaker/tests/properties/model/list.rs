@@ -3,7 +3,7 @@
 use seawall_circuit_breaker::{Cause, Window};
 
 use super::Model;
-use crate::facts::{Figures, Judged, Nanos, Phase};
+use crate::facts::{Durations, Figures, Judged, Nanos, Phase};
 use crate::plan::{Share, nanos};
 
 impl Model {
@@ -29,6 +29,16 @@ impl Model {
             Phase::HalfOpen { .. } => count(&self.probes),
             _ => self.frozen.0,
         }
+    }
+
+    /// How long the calls of the figures took.
+    pub(super) fn durations(&self) -> Option<Durations> {
+        let durations = match self.phase {
+            Phase::Closed | Phase::MetricsOnly => took(&self.window()),
+            Phase::HalfOpen { .. } => took(&self.probes),
+            _ => self.frozen_durations,
+        };
+        self.plan.durations.then_some(durations)
     }
 
     /// How many calls a rate takes.
@@ -86,6 +96,11 @@ impl Model {
         }
         met
     }
+}
+
+pub(super) fn took(calls: &[Judged]) -> Durations {
+    let known: Vec<Nanos> = calls.iter().filter_map(|call| call.took).collect();
+    [known.len() as u64, known.iter().sum()]
 }
 
 pub(super) fn count(calls: &[Judged]) -> Figures {

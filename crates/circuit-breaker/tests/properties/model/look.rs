@@ -29,6 +29,8 @@ impl Model {
             figures,
             failure_rate: rate(figures[1]),
             slow_rate: rate(figures[2]),
+            durations: self.durations(),
+            mean_duration: self.durations().and_then(|[n, took]| took.checked_div(n)).map(Duration::from_nanos),
             consecutive_failures: self.failures_in_a_row(),
             probes_left: self.probes_left(),
             share: self.share().map(crate::plan::Share::value),
