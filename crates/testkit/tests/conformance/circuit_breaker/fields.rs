@@ -44,6 +44,12 @@ pub(crate) fn look(stage: &Stage<'_>, field: &str) -> Option<Value> {
         } else {
             "BELOW_THRESHOLDS"
         }),
+        // resilience4j writes whole milliseconds.
+        "total_duration_ms" => json!(u64::try_from(snapshot.durations?.total.as_millis()).ok()?),
+        "avg_duration_ms" => match snapshot.durations?.mean() {
+            Some(mean) => json!(u64::try_from(mean.as_millis()).ok()?),
+            None => style.rate(None),
+        },
         "counts" => stage.counts.look(&snapshot, stage.in_flight(), stage.time.now()),
 
         "events_state_transition" => json!(stage.setup.transitions()),

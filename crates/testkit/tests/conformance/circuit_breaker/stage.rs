@@ -91,10 +91,10 @@ impl<'a> Stage<'a> {
                 if let Some(t_ms) = t_ms {
                     self.set_time(*t_ms);
                 }
-                let took = match slow {
-                    Some(true) => self.setup.slow_call,
-                    Some(false) => Duration::ZERO,
-                    None => Duration::from_millis(duration_ms.unwrap_or(0)),
+                let took = match (duration_ms, slow) {
+                    (Some(ms), _) => Duration::from_millis(*ms),
+                    (None, Some(true)) => self.setup.slow_call,
+                    (None, _) => Duration::ZERO,
                 };
                 self.record(*outcome, took);
             }

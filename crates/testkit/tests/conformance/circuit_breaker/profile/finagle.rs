@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use seawall_circuit_breaker::{Cause, Config, HalfOpen, Trip, Window};
+use seawall_circuit_breaker::{Cause, Config, HalfOpen, SuccessRateEma, Trip, Window};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Setup, Style, failures_above, millis};
+use super::{Setup, Style, millis};
 use crate::circuit_breaker::case::Case;
 use crate::circuit_breaker::foresee::NEVER_SLOW;
 
@@ -22,8 +22,8 @@ enum Policy {
         min_requests: u32,
         mark_dead_ms: u64,
     },
-    /// An average over so many calls that fades. Here it is that of the last so many.
-    SuccessRateEma {
+    #[serde(rename = "success-rate-ema")]
+    SuccessRateOverCalls {
         required: f64,
         window: u32,
         mark_dead_ms: u64,
@@ -38,14 +38,12 @@ enum Policy {
 struct Rules {
     /// In a row, and how long then.
     consecutive: Option<(u32, Duration)>,
-    rate: Option<Rate>,
+    average: Option<Average>,
 }
 
 #[derive(Clone, Copy)]
-struct Rate {
-    window: Window,
-    minimum: u32,
-    failures: f64,
+struct Average {
+    rule: SuccessRateEma,
     dead: Duration,
 }
 
@@ -57,12 +55,12 @@ pub(super) fn accrual(case: &Case) -> Result<Setup, String> {
         Some((failures, _)) => config.consecutive_failures(failures),
         None => config,
     };
-    let config = match rules.rate {
-        Some(rate) => config.window(rate.window).failure_rate(rate.failures),
+    let config = match rules.average {
+        Some(average) => config.success_rate_ema(average.rule),
         None => config,
     };
-    let window = rules.rate.map_or(Window::count(1), |rate| rate.window);
-    Ok(Setup::breaker(config.open_by(move |trip: &Trip| rules.dead(trip)), window, Style::new(1.0, Value::Null)))
+    let config = config.open_by(move |trip: &Trip| rules.dead(trip));
+    Ok(Setup::breaker(config, Window::count(1), Style::new(1.0, Value::Null)))
 }
 
 impl Rules {
@@ -77,38 +75,35 @@ impl Rules {
                 });
             }
             Policy::SuccessRateWithinDuration { required, window_ms, min_requests, mark_dead_ms } => {
-                self.add_rate(Window::time(millis(*window_ms)), (*min_requests).max(1), *required, *mark_dead_ms)?;
+                // The failure that is judged is a request too, so none and one are the same minimum.
+                let rule = SuccessRateEma::over_time(*required, millis(*window_ms));
+                self.add_average(rule.minimum_calls((*min_requests).max(1)), *mark_dead_ms)?;
             }
-            Policy::SuccessRateEma { required, window, mark_dead_ms } => {
-                self.add_rate(Window::count(*window), *window, *required, *mark_dead_ms)?;
+            Policy::SuccessRateOverCalls { required, window, mark_dead_ms } => {
+                self.add_average(SuccessRateEma::over_calls(*required, *window), *mark_dead_ms)?;
             }
             Policy::Or { of } => of.iter().try_for_each(|policy| self.add(policy))?,
         }
         Ok(())
     }
 
-    fn add_rate(&mut self, window: Window, minimum: u32, required: f64, mark_dead_ms: u64) -> Result<(), String> {
-        let rate = Rate {
-            window: window.minimum_calls(minimum),
-            minimum,
-            failures: failures_above(required).ok_or("a required rate of nothing")?,
-            dead: millis(mark_dead_ms),
-        };
-        match self.rate.replace(rate) {
+    fn add_average(&mut self, rule: SuccessRateEma, mark_dead_ms: u64) -> Result<(), String> {
+        match self.average.replace(Average { rule, dead: millis(mark_dead_ms) }) {
             None => Ok(()),
-            Some(_) => Err("two windows in one circuit".into()),
+            Some(_) => Err("two averages in one circuit".into()),
         }
     }
 
     /// The longest that a rule which is met asks for.
     fn dead(&self, trip: &Trip) -> Duration {
         let by_run = self.consecutive.filter(|_| trip.cause == Cause::ConsecutiveFailures).map(|(_, dead)| dead);
-        let by_rate = self.rate.filter(|rate| {
-            trip.figures.failure_rate(u64::from(rate.minimum)).is_some_and(|share| share >= rate.failures)
-        });
-        let all = self.consecutive.map(|(_, dead)| dead).into_iter().chain(self.rate.map(|rate| rate.dead));
-        // A probe that failed meets none of them anew.
-        by_run.max(by_rate.map(|rate| rate.dead)).or(all.max()).unwrap_or(NEVER_SLOW)
+        // Of a probe that failed nothing tells which of them it would have met.
+        let probed = trip.cause == Cause::ProbesFailed;
+        let by_average = self
+            .average
+            .filter(|average| !probed && trip.success_rate_ema.is_some_and(|share| share < average.rule.required));
+        let all = self.consecutive.map(|(_, dead)| dead).into_iter().chain(self.average.map(|average| average.dead));
+        by_run.max(by_average.map(|average| average.dead)).or(all.max()).unwrap_or(NEVER_SLOW)
     }
 }
 

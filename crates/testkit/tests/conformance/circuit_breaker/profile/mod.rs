@@ -120,9 +120,14 @@ impl Setup {
     /// A window alone: it is that of a circuit which counts and never opens.
     fn window(window: Window, style: Style) -> Self {
         const SLOW: Duration = Duration::from_secs(3600);
+        Self::timed_window(window, SLOW, style)
+    }
+
+    /// The same, for which calls are slow that take longer than this.
+    fn timed_window(window: Window, slow_after: Duration, style: Style) -> Self {
         let window = window.minimum_calls(1);
-        let config = Config::empty().window(window).failure_rate(1.0).slow_calls(SLOW, 1.0);
-        Self { start: Start::MetricsOnly, slow_call: 2 * SLOW, ..Self::breaker(config, window, style) }
+        let config = Config::empty().window(window).failure_rate(1.0).slow_calls(slow_after, 1.0).durations(true);
+        Self { start: Start::MetricsOnly, slow_call: 2 * slow_after, ..Self::breaker(config, window, style) }
     }
 
     /// The configuration, with an observer that keeps what it is told.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use seawall_circuit_breaker::{Config, HalfOpen, OpenInterval, Undecided, Window};
 use serde::Deserialize;
 use serde_json::json;
@@ -5,6 +7,7 @@ use serde_json::json;
 use super::{Setup, Start, Style, millis};
 use crate::circuit_breaker::case::Case;
 use crate::circuit_breaker::foresee::NEVER_SLOW;
+use crate::circuit_breaker::op::Op;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,7 +98,22 @@ pub(super) fn metrics(case: &Case) -> Result<Setup, String> {
 
 pub(super) fn window(case: &Case) -> Result<Setup, String> {
     let fields: Fields = case.config()?;
-    Ok(Setup::window(fields.window()?, Style::new(100.0, json!(0))))
+    Ok(Setup::timed_window(fields.window()?, slow_after(case)?, Style::new(100.0, json!(0))))
+}
+
+/// A window there is told which calls were slow. Here a call is slow that took longer than this: as long as the longest that was
+/// not.
+fn slow_after(case: &Case) -> Result<Duration, String> {
+    let told = case.steps.iter().filter_map(|step| match step.op {
+        Op::Record { duration_ms: Some(ms), slow, .. } => Some((ms, slow.unwrap_or(false))),
+        _ => None,
+    });
+    let (slow, other): (Vec<_>, Vec<_>) = told.partition(|(_, slow)| *slow);
+    let longest = other.iter().map(|(ms, _)| millis(*ms)).max().unwrap_or_default().max(Duration::from_nanos(1));
+    if slow.iter().any(|(ms, _)| millis(*ms) <= longest) {
+        return Err("a slow call that took no longer than one that was not slow".into());
+    }
+    Ok(longest)
 }
 
 impl Fields {
