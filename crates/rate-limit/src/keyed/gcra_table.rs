@@ -9,6 +9,7 @@ use seawall_core::time::{Clock, Timestamp};
 
 use super::arrivals::Arrivals;
 use super::print::{Print, WAYS, sets_for};
+use crate::cell::Epoch;
 use crate::limit::{Gcra, Refused, Taken, Want};
 
 /// The arrival times of many keys in bounded memory, which forgets no debt.
@@ -39,6 +40,8 @@ pub(crate) struct GcraTable {
     longest_wait: AtomicU64,
     /// The longest capacity of any quota, in ticks.
     longest_capacity: AtomicU64,
+    /// Moves on before an arrival time is brought back by anything but a receipt.
+    epoch: Epoch,
 }
 
 #[derive(Default)]
@@ -194,6 +197,7 @@ impl GcraTable {
             locks: (0..sets.min(MOST_LOCKS)).map(|_| Padded(Mutex::new(Arrivals::default()))).collect(),
             longest_wait: AtomicU64::new(0),
             longest_capacity: AtomicU64::new(0),
+            epoch: Epoch::new(),
         }
     }
 
@@ -263,6 +267,8 @@ impl GcraTable {
                     let later = question.at(clock.now());
                     if self.is_ahead(tat, &later) {
                         let healed = self.latest(&later);
+                        // Whoever takes from now on, and takes before the swap, makes it fail.
+                        self.epoch.advance();
                         let _ = slot.tat.compare_exchange(tat, healed, Ordering::AcqRel, Ordering::Relaxed);
                     }
                     question = later;

@@ -1,3 +1,6 @@
+#[cfg(all(test, not(seawall_loom)))]
+mod tests;
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -7,6 +10,8 @@ use seawall_core::time::{Clock, Timestamp};
 
 use super::arrivals::Arrivals;
 use super::print::{Print, WAYS, sets_for};
+use crate::cell::Epoch;
+use crate::figures::Limits;
 use crate::limit::{Carry, Limit, Refused, Taken, Want};
 
 /// The states of many keys in bounded memory, for any [`Limit`], which forgets nothing that would refuse.
@@ -24,15 +29,17 @@ pub(crate) struct LockedTable<L: Limit> {
 
 struct Set<L: Limit> {
     /// The same for all sets, except while it is being replaced.
-    limit: Arc<L>,
+    rule: Arc<Rule<L>>,
     keys: [u64; WAYS],
     states: [L::State; WAYS],
     ghost: L::State,
     arrivals: Arrivals,
 }
 
-#[cfg(all(test, not(seawall_loom)))]
-mod tests;
+struct Rule<L> {
+    limit: L,
+    limits: Limits,
+}
 
 /// A decision, what is left after it, and from when on it is as if nothing had been taken.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +47,14 @@ pub(crate) struct Decided {
     pub(crate) result: Result<Taken, Refused>,
     pub(crate) remaining: u32,
     pub(crate) reset_at: Timestamp,
+    /// The quota that decided.
+    pub(crate) limits: Limits,
 }
 
 impl<L: Limit> Set<L> {
-    fn new(limit: Arc<L>) -> Self {
+    fn new(rule: Arc<Rule<L>>) -> Self {
         Self {
-            limit,
+            rule,
             keys: [0; WAYS],
             states: Default::default(),
             ghost: L::State::default(),
@@ -54,7 +63,15 @@ impl<L: Limit> Set<L> {
     }
 
     fn find(&self, print: Print) -> Option<usize> {
-        self.keys.iter().position(|key| print.is_same_key(*key))
+        print_way(&self.keys, print)
+    }
+
+    /// How many cells of a state count at `now`, and for how many nanoseconds; nothing if none does.
+    fn owed(&self, state: &L::State, now: Timestamp) -> Option<(u32, u64)> {
+        let limit = &self.rule.limit;
+        let owed = limit.reset_at(state).as_nanos().saturating_sub(now.as_nanos());
+        let cells = limit.remaining(&L::State::default(), now).saturating_sub(limit.remaining(state, now));
+        (owed > 0 && cells > 0).then_some((cells, owed))
     }
 
     /// What a key is known to have taken: its own state, or the ghost.
@@ -65,12 +82,12 @@ impl<L: Limit> Set<L> {
     /// Decides, and gives a newcomer a slot if it passes.
     fn take(&mut self, print: Print, want: Want) -> Result<Taken, Refused> {
         if let Some(way) = self.find(print) {
-            return self.limit.take(&mut self.states[way], want);
+            return self.rule.limit.take(&mut self.states[way], want);
         }
         let mut state = self.ghost.clone();
-        let all = self.limit.remaining(&L::State::default(), want.now);
-        let owed = all.saturating_sub(self.limit.remaining(&state, want.now));
-        let taken = self.limit.take(&mut state, want)?;
+        let all = self.rule.limit.remaining(&L::State::default(), want.now);
+        let owed = all.saturating_sub(self.rule.limit.remaining(&state, want.now));
+        let taken = self.rule.limit.take(&mut state, want)?;
         if want.cells > 0 {
             self.arrivals.inherited = self.arrivals.inherited.saturating_add(u64::from(owed));
             self.let_in(print, state, want.now);
@@ -82,12 +99,12 @@ impl<L: Limit> Set<L> {
     fn let_in(&mut self, print: Print, state: L::State, now: Timestamp) {
         let left = |way: &usize| {
             let state = &self.states[*way];
-            (Reverse(self.limit.remaining(state, now)), self.limit.reset_at(state))
+            (Reverse(self.rule.limit.remaining(state, now)), self.rule.limit.reset_at(state))
         };
         let first = (0..WAYS).min_by_key(left).unwrap_or(0);
-        let live = self.limit.reset_at(&self.states[first]) > now;
+        let live = self.rule.limit.reset_at(&self.states[first]) > now;
         // Also what owes nothing by this clock: another thread's may be behind it.
-        self.limit.merge(&mut self.ghost, &self.states[first]);
+        self.rule.limit.merge(&mut self.ghost, &self.states[first]);
         self.keys[first] = print.word();
         self.states[first] = state;
         self.arrivals.arrived += 1;
@@ -96,15 +113,34 @@ impl<L: Limit> Set<L> {
 
     fn decided(&self, print: Print, now: Timestamp, result: Result<Taken, Refused>) -> Decided {
         let state = self.known(print);
-        Decided { result, remaining: self.limit.remaining(state, now), reset_at: self.limit.reset_at(state) }
+        let Rule { limit, limits } = &*self.rule;
+        Decided { result, remaining: limit.remaining(state, now), reset_at: limit.reset_at(state), limits: *limits }
     }
+}
+
+fn print_way(keys: &[u64; WAYS], print: Print) -> Option<usize> {
+    keys.iter().position(|key| print.is_same_key(*key))
+}
+
+/// A state in which so many cells count until `reset_at` or longer, but no longer than if they were taken now.
+fn owing<L: Limit>(limit: &L, cells: u32, reset_at: Timestamp, now: Timestamp) -> L::State {
+    let cells = cells.min(limit.remaining(&L::State::default(), now));
+    let taken_at = |at| {
+        let mut state = L::State::default();
+        let _ = limit.take(&mut state, Want::now(at, cells));
+        state
+    };
+    let fresh = taken_at(now);
+    let earlier = limit.reset_at(&fresh).saturating_duration_since(reset_at);
+    let aged = taken_at(now - earlier);
+    if limit.reset_at(&aged) >= reset_at { aged } else { fresh }
 }
 
 impl<L: Limit> LockedTable<L> {
     /// Room for so many keys, rounded up to a power of two and at least 4.
-    pub(crate) fn new(keys: usize, limit: L) -> Self {
-        let limit = Arc::new(limit);
-        let sets = (0..sets_for(keys)).map(|_| Mutex::new(Set::new(limit.clone()))).collect();
+    pub(crate) fn new(keys: usize, limit: L, limits: Limits) -> Self {
+        let rule = Arc::new(Rule { limit, limits });
+        let sets = (0..sets_for(keys)).map(|_| Mutex::new(Set::new(rule.clone()))).collect();
         Self { sets, longest_wait: AtomicU64::new(0) }
     }
 
@@ -113,18 +149,33 @@ impl<L: Limit> LockedTable<L> {
         self.sets.len() * WAYS
     }
 
+    pub(crate) fn sets(&self) -> usize {
+        self.sets.len()
+    }
+
+    /// How much memory that is, in bytes, without what states have beside themselves.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.sets)
+    }
+
+    /// The quota that holds.
+    pub(crate) fn limits(&self) -> Limits {
+        self.sets[0].lock().rule.limits
+    }
+
     fn set(&self, print: Print) -> MutexGuard<'_, Set<L>> {
         self.sets[print.set(self.sets.len())].lock()
     }
 
-    /// Takes what is wanted. `clock` is read again where a state lies too far in the future.
-    pub(crate) fn take(&self, print: Print, want: Want, clock: &Clock) -> Decided {
+    /// Takes what is wanted. `clock` is read again where a state lies too far in the future; `epoch` moves on before that is brought
+    /// back.
+    pub(crate) fn take(&self, print: Print, want: Want, clock: &Clock, epoch: &Epoch) -> Decided {
         let mut set = self.set(print);
         let result = set.take(print, want);
         match result {
             Err(Refused::Later { .. }) if self.ahead(&set, print, want.now) > 0 => {
                 drop(set);
-                self.heal(print, want, clock)
+                self.heal(print, want, clock, epoch)
             }
             _ => {
                 if let Ok(taken) = result {
@@ -143,7 +194,7 @@ impl<L: Limit> LockedTable<L> {
     }
 
     fn ahead(&self, set: &Set<L>, print: Print, now: Timestamp) -> u64 {
-        set.limit.ahead(set.known(print), now, self.longest_wait.load(Ordering::Relaxed))
+        set.rule.limit.ahead(set.known(print), now, self.longest_wait.load(Ordering::Relaxed))
     }
 
     /// Brings back a state that lies further ahead than any clock could have brought it, and asks again.
@@ -151,14 +202,16 @@ impl<L: Limit> LockedTable<L> {
     /// The state is read before the clock, and the clock outside the lock, so that time which passes between is not taken for a
     /// step.
     #[cold]
-    fn heal(&self, print: Print, want: Want, clock: &Clock) -> Decided {
+    fn heal(&self, print: Print, want: Want, clock: &Clock, epoch: &Epoch) -> Decided {
         let seen = self.set(print).known(print).clone();
         let now = clock.now();
         let longest_wait = self.longest_wait.load(Ordering::Relaxed);
         let mut set = self.set(print);
-        let by = set.limit.ahead(&seen, now, longest_wait).min(self.ahead(&set, print, now));
+        let by = set.rule.limit.ahead(&seen, now, longest_wait).min(self.ahead(&set, print, now));
         if by > 0 {
-            let Set { limit, ghost, states, .. } = &mut *set;
+            epoch.advance();
+            let Set { rule, ghost, states, .. } = &mut *set;
+            let limit = &rule.limit;
             limit.pull_back(ghost, limit.ahead(ghost, now, longest_wait).min(by));
             for state in states {
                 limit.pull_back(state, limit.ahead(state, now, longest_wait).min(by));
@@ -171,72 +224,98 @@ impl<L: Limit> LockedTable<L> {
         set.decided(print, now, result)
     }
 
-    /// What a key could take now.
-    pub(crate) fn look(&self, print: Print, now: Timestamp) -> Decided {
+    /// What would be decided. Takes nothing.
+    pub(crate) fn look(&self, print: Print, want: Want) -> Decided {
         let set = self.set(print);
-        let nothing = Taken { at: now, act_at: now, cells: 0, mark: 0 };
-        set.decided(print, now, Ok(nothing))
+        let result = set.rule.limit.take(&mut set.known(print).clone(), want);
+        let result = match result {
+            // What the clock has left behind is for a real call to mend.
+            Err(_) if self.ahead(&set, print, want.now) > 0 => set.rule.limit.take(&mut L::State::default(), want),
+            _ => result,
+        };
+        set.decided(print, want.now, result)
     }
 
-    /// Gives back what is safe to give back; nothing to a key that has no slot.
-    pub(crate) fn give_back(&self, print: Print, taken: Taken, now: Timestamp) {
+    /// Gives back what is safe to give back, if the receipt `is_valid`; nothing to a key that has
+    /// no slot.
+    pub(crate) fn give_back(&self, print: Print, taken: Taken, is_valid: impl FnOnce() -> bool, now: Timestamp) {
         let mut set = self.set(print);
-        if let Some(way) = set.find(print) {
-            let Set { limit, states, .. } = &mut *set;
-            limit.give_back(&mut states[way], taken, now);
+        if let Some(way) = set.find(print)
+            && is_valid()
+        {
+            let Set { rule, states, .. } = &mut *set;
+            rule.limit.give_back(&mut states[way], taken, now);
         }
     }
 
     /// Makes a key one that was never seen: what it has taken is what any other newcomer has.
-    pub(crate) fn reset(&self, print: Print) {
+    pub(crate) fn reset(&self, print: Print, epoch: &Epoch) {
         let mut set = self.set(print);
         if let Some(way) = set.find(print) {
+            epoch.advance();
             set.states[way] = set.ghost.clone();
         }
     }
 
-    /// Brings the state of a key to cover `state`.
-    pub(crate) fn raise(&self, print: Print, state: &L::State, now: Timestamp) {
+    /// Makes a key have taken at least so many cells, that count until `reset_at`.
+    pub(crate) fn raise(&self, print: Print, cells: u32, reset_at: Timestamp, now: Timestamp) {
         let mut set = self.set(print);
-        if let Some(way) = set.find(print) {
-            let Set { limit, states, .. } = &mut *set;
-            return limit.merge(&mut states[way], state);
+        let mut state = owing(&set.rule.limit, cells, reset_at, now);
+        let Set { rule, keys, states, ghost, .. } = &mut *set;
+        if let Some(way) = print_way(keys, print) {
+            return rule.limit.merge(&mut states[way], &state);
         }
-        let mut covering = set.ghost.clone();
-        set.limit.merge(&mut covering, state);
-        set.let_in(print, covering, now);
+        rule.limit.merge(&mut state, ghost);
+        set.let_in(print, state, now);
+    }
+
+    /// Makes every new key of a set have taken at least so many cells, that count until `reset_at`.
+    pub(crate) fn raise_ghost(&self, set: usize, cells: u32, reset_at: Timestamp, now: Timestamp) {
+        if let Some(set) = self.sets.get(set) {
+            let Set { rule, ghost, .. } = &mut *set.lock();
+            rule.limit.merge(ghost, &owing(&rule.limit, cells, reset_at, now));
+        }
     }
 
     /// Replaces the limit, set by set.
-    pub(crate) fn carry(&self, limit: L, carry: Carry, now: Timestamp) {
-        let limit = Arc::new(limit);
+    pub(crate) fn carry(&self, limit: L, limits: Limits, carry: Carry, now: Timestamp) {
+        let rule = Arc::new(Rule { limit, limits });
         for set in &self.sets {
             let mut set = set.lock();
             let set = &mut *set;
             for state in set.states.iter_mut().chain([&mut set.ghost]) {
-                *state = limit.carry(&set.limit, std::mem::take(state), carry, now);
+                *state = rule.limit.carry(&set.rule.limit, std::mem::take(state), carry, now);
             }
-            set.limit = limit.clone();
+            set.rule = rule.clone();
         }
     }
 
-    /// Tells of every key that has taken something that counts at `now`: its print and its state.
-    pub(crate) fn for_each(&self, now: Timestamp, mut tell: impl FnMut(Print, L::State)) {
+    /// Tells of every key that has taken something that counts at `now`: its print, how many cells, and for how many nanoseconds.
+    pub(crate) fn for_each(&self, now: Timestamp, mut tell: impl FnMut(Print, u32, u64)) {
         for set in &self.sets {
             let owing: [_; WAYS] = {
                 let set = set.lock();
-                std::array::from_fn(|way| {
-                    let print = Print::from_word(set.keys[way])?;
-                    (set.limit.reset_at(&set.states[way]) > now).then(|| (print, set.states[way].clone()))
-                })
+                std::array::from_fn(|way| Some((Print::from_word(set.keys[way])?, set.owed(&set.states[way], now)?)))
             };
-            owing.into_iter().flatten().for_each(|(print, state)| tell(print, state));
+            owing.into_iter().flatten().for_each(|(print, (cells, owed))| tell(print, cells, owed));
+        }
+    }
+
+    /// Tells of every ghost what [`for_each`](Self::for_each) tells of keys.
+    pub(crate) fn ghosts(&self, now: Timestamp, mut tell: impl FnMut(usize, u32, u64)) {
+        for (number, set) in self.sets.iter().enumerate() {
+            let set = set.lock();
+            let owed = set.owed(&set.ghost, now);
+            drop(set);
+            if let Some((cells, owed)) = owed {
+                tell(number, cells, owed);
+            }
         }
     }
 
     /// How many keys have taken something that counts at `now`.
     pub(crate) fn live(&self, now: Timestamp) -> usize {
-        let live = |set: &Set<L>| set.states.iter().filter(|state| set.limit.reset_at(state) > now).count();
+        let live = |set: &Set<L>| set.states.iter().filter(|state| set.rule.limit.reset_at(state) > now).count();
         self.sets.iter().map(|set| live(&set.lock())).sum()
     }
 

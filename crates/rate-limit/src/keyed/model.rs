@@ -25,9 +25,14 @@ pub(super) struct Step {
 
 #[derive(Clone, Debug)]
 pub(super) enum Act {
-    Take { cells: u32, max_wait: u64 },
+    Take {
+        cells: u32,
+        max_wait: u64,
+    },
     /// Gives back what was taken so many passes ago, if it was not yet.
-    GiveBack { ago: usize },
+    GiveBack {
+        ago: usize,
+    },
 }
 
 impl<L: Limit> Model<L> {

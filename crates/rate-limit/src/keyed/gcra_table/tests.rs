@@ -19,10 +19,16 @@ fn print(key: u8, class: u8) -> Print {
     Print::new((u64::from(key) + 1) << 40, class)
 }
 
+fn class_of(place: usize) -> u8 {
+    u8::try_from(place).expect("a few classes")
+}
+
 /// Lets the schedule run through a table of `keys` slots and through the exact model, with the quota of each key's class.
 fn run(keys: usize, steps: &[Step], gcras: &[Gcra]) -> Result<Model<Gcra>, TestCaseError> {
     let table = GcraTable::new(keys);
-    gcras.iter().for_each(|gcra| table.expect(gcra));
+    for gcra in gcras {
+        table.expect(gcra);
+    }
     let (clock, time) = Clock::manual();
     time.advance_to(START);
     let mut model = Model::<Gcra>::new();
@@ -32,7 +38,7 @@ fn run(keys: usize, steps: &[Step], gcras: &[Gcra]) -> Result<Model<Gcra>, TestC
         let now = clock.now();
         let class = usize::from(step.key) % gcras.len();
         let gcra = &gcras[class];
-        let print = print(step.key, class as u8);
+        let print = print(step.key, class_of(class));
         match step.act {
             Act::Take { cells, max_wait } => {
                 let want = Want { now, cells, max_wait };
@@ -49,7 +55,7 @@ fn run(keys: usize, steps: &[Step], gcras: &[Gcra]) -> Result<Model<Gcra>, TestC
                 if let Some(index) = receipts.len().checked_sub(ago + 1) {
                     let (key, taken, exact) = receipts.remove(index);
                     let class = usize::from(key) % gcras.len();
-                    table.give_back(self::print(key, class as u8), &gcras[class], &taken, now);
+                    table.give_back(self::print(key, class_of(class)), &gcras[class], &taken, 0, now);
                     let state = model.state(key);
                     *state -= gcras[class].refundable(*state, &exact, gcras[class].ticks(now));
                 }
@@ -144,7 +150,8 @@ fn a_debt_of_hours_does_not_lock_out_a_key_whose_own_quota_is_of_seconds() {
     let slow = Gcra::new(Quota::per_hour(4)).expect("valid");
     let fast = slow.alike(Quota::per_second(10)).expect("valid");
     let table = GcraTable::new(4);
-    [&slow, &fast].into_iter().for_each(|gcra| table.expect(gcra));
+    table.expect(&slow);
+    table.expect(&fast);
     (0..4).for_each(|key| assert!(table.take(print(key, 0), &slow, Want::now(START, 4), &clock).0.is_ok()));
     let newcomer = |now| table.take(print(9, 1), &fast, Want::one(now), &clock).0;
     assert_eq!(newcomer(START), Err(Refused::Later { retry_after: 100_000_000 }));
@@ -198,7 +205,7 @@ fn what_is_given_back_never_helps_another() {
     (1..4).for_each(|key| assert!(take(key, 2).is_ok()));
     let newcomers = take(4, 3).expect("one is inherited");
     assert!(table.look(print(4, 0), &gcra, START) == gcra.ticks(START) + gcra.capacity());
-    table.give_back(print(4, 0), &gcra, &newcomers, START);
+    table.give_back(print(4, 0), &gcra, &newcomers, 0, START);
     assert!(take(0, 4).is_err(), "what key 0 had taken was forgotten");
     assert!(take(0, 2).is_ok());
 }
@@ -248,7 +255,8 @@ fn a_key_that_changes_its_class_keeps_its_debt() {
     let gcra = Gcra::new(quota()).expect("valid");
     let larger = gcra.alike(Quota::new(10, Duration::from_micros(1)).burst(6)).expect("valid");
     let table = GcraTable::new(4);
-    [&gcra, &larger].into_iter().for_each(|gcra| table.expect(gcra));
+    table.expect(&gcra);
+    table.expect(&larger);
     assert!(table.take(print(0, 0), &gcra, Want::now(START, 4), &clock).0.is_ok());
     let upgraded = |cells| table.take(print(0, 1), &larger, Want::now(START, cells), &clock).0;
     assert!(upgraded(3).is_err() && upgraded(2).is_ok());

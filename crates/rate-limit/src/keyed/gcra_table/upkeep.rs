@@ -7,6 +7,7 @@ use seawall_core::time::Timestamp;
 use super::super::arrivals::Arrivals;
 use super::super::print::{Print, WAYS};
 use super::{GcraTable, Slot, ticks};
+use crate::cell::Epoch;
 use crate::limit::{Gcra, Taken};
 
 impl GcraTable {
@@ -18,27 +19,34 @@ impl GcraTable {
     /// The arrival time of a key as it would find it now.
     pub(crate) fn look(&self, print: Print, gcra: &Gcra, now: Timestamp) -> u64 {
         let (set, _arrivals) = self.locked(print);
-        match self.sets[set].find_key(print) {
-            Some(slot) => slot.look().1,
-            None => {
-                let owed = self.sets[set].least().1.max(self.floors[set].load(Ordering::Relaxed));
-                let latest = ticks(gcra, now) + gcra.capacity() + self.longest_wait.load(Ordering::Relaxed);
-                owed.min(latest)
-            }
+        if let Some(slot) = self.sets[set].find_key(print) {
+            return slot.look().1;
         }
+        let owed = self.sets[set].least().1.max(self.floors[set].load(Ordering::Relaxed));
+        owed.min(ticks(gcra, now) + gcra.capacity() + self.longest_wait.load(Ordering::Relaxed))
     }
 
-    /// Gives back what is safe to give back; nothing to a key that has no slot.
-    pub(crate) fn give_back(&self, print: Print, gcra: &Gcra, taken: &Taken, now: Timestamp) {
-        self.lower(print, |tat| tat - gcra.refundable(tat, taken, gcra.ticks(now)));
+    /// To be read before something is taken, and written on its receipt.
+    pub(crate) const fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// Gives back what is safe to give back of what was granted in this epoch; nothing to a key that has no slot.
+    pub(crate) fn give_back(&self, print: Print, gcra: &Gcra, taken: &Taken, epoch: u32, now: Timestamp) {
+        let refund = |tat| gcra.refundable(tat, taken, gcra.ticks(now));
+        self.lower(print, |tat| if self.epoch.takes(epoch) { tat - refund(tat) } else { tat });
     }
 
     /// Makes a key one that was never seen: it owes no more than any other newcomer.
     pub(crate) fn reset(&self, print: Print) {
-        self.lower(print, |_| 0);
+        self.lower(print, |_| {
+            // Whoever takes from now on, and takes before the swap, makes it fail.
+            self.epoch.advance();
+            0
+        });
     }
 
-    /// Lowers the arrival time of a key, but not to its set's floor.
+    /// Lowers the arrival time of a key, but not to its set's floor. `change` is asked again if the key has taken meanwhile.
     fn lower(&self, print: Print, change: impl Fn(u64) -> u64) {
         let (set, _arrivals) = self.locked(print);
         if let Some(slot) = self.sets[set].find_key(print) {
@@ -69,19 +77,43 @@ impl GcraTable {
         }
     }
 
-    /// Changes all arrival times, each by its class. `floor` says what becomes of one of which the class is not known: the latest
-    /// of all classes.
-    pub(crate) fn carry(&self, each: impl Fn(u8, u64) -> u64, floor: impl Fn(u64) -> u64) {
-        for number in 0..self.sets.len() {
-            let _arrivals = self.lock(number).lock();
-            for slot in &self.sets[number].0 {
-                if let Some(print) = slot.print() {
-                    slot.update(|tat| each(print.class(), tat));
-                }
-            }
-            let known = self.floors[number].load(Ordering::Relaxed);
-            self.floors[number].store(floor(known), Ordering::Relaxed);
+    /// Brings a set's floor to `tat`, if it is lower.
+    pub(crate) fn raise_floor(&self, set: usize, tat: u64) {
+        if let Some(floor) = self.floors.get(set) {
+            let _arrivals = self.lock(set).lock();
+            floor.store(floor.load(Ordering::Relaxed).max(tat), Ordering::Relaxed);
         }
+    }
+
+    /// Whether an arrival time lies further ahead than this quota can have brought it by `now`.
+    pub(crate) fn is_ahead_of(&self, tat: u64, gcra: &Gcra, now: Timestamp) -> bool {
+        tat > ticks(gcra, now) + gcra.capacity() + self.longest_wait.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn sets(&self) -> usize {
+        self.sets.len()
+    }
+
+    /// How much memory that is, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.sets) + size_of_val(&*self.floors) + size_of_val(&*self.locks)
+    }
+
+    /// Changes all arrival times, each by its class. `floor` says what becomes of one of which the class is not known: the latest
+    /// of all classes. One such change at a time.
+    pub(crate) fn carry(&self, each: impl Fn(u8, u64) -> u64, floor: impl Fn(u64) -> u64) {
+        self.epoch.during(|| {
+            for number in 0..self.sets.len() {
+                let _arrivals = self.lock(number).lock();
+                for slot in &self.sets[number].0 {
+                    if let Some(print) = slot.print() {
+                        slot.update(|tat| each(print.class(), tat));
+                    }
+                }
+                let known = self.floors[number].load(Ordering::Relaxed);
+                self.floors[number].store(floor(known), Ordering::Relaxed);
+            }
+        });
     }
 
     /// Tells of every key that owes something at `now`, in ticks: its print and its arrival time.

@@ -6,8 +6,13 @@ use seawall_core::time::Clock;
 use super::super::model::{Act, Model, START, Step, schedules};
 use super::super::print::Print;
 use super::{LockedTable, Set};
+use crate::cell::Epoch;
+use crate::figures::Limits;
 use crate::limit::{Carry, Gcra, Limit, SlidingWindow, Taken, Want};
 use crate::quota::Quota;
+
+/// What is told of the quota is not looked at here.
+const LIMITS: Limits = Limits { limit: 1, burst: 0, period: 1 };
 
 fn print(key: u8) -> Print {
     Print::new((u64::from(key) + 1) << 40, 0)
@@ -15,7 +20,7 @@ fn print(key: u8) -> Print {
 
 /// Lets the schedule run through a table of four slots and through the exact model.
 fn run<L: Limit + Clone>(limit: &L, steps: &[Step]) -> Result<Model<L>, TestCaseError> {
-    let table = LockedTable::new(4, limit.clone());
+    let table = LockedTable::new(4, limit.clone(), LIMITS);
     let (clock, time) = Clock::manual();
     time.advance_to(START);
     let mut model = Model::<L>::new();
@@ -26,7 +31,7 @@ fn run<L: Limit + Clone>(limit: &L, steps: &[Step]) -> Result<Model<L>, TestCase
         match step.act {
             Act::Take { cells, max_wait } => {
                 let want = Want { now, cells, max_wait };
-                let decided = table.take(print(step.key), want, &clock);
+                let decided = table.take(print(step.key), want, &clock, &Epoch::new());
                 let exact = model.decided(limit, step.key, want, decided.result)?;
                 if let (Ok(taken), Some(exact)) = (decided.result, exact)
                     && cells > 0
@@ -37,12 +42,13 @@ fn run<L: Limit + Clone>(limit: &L, steps: &[Step]) -> Result<Model<L>, TestCase
             Act::GiveBack { ago } => {
                 if let Some(index) = receipts.len().checked_sub(ago + 1) {
                     let (key, taken, exact) = receipts.remove(index);
-                    table.give_back(print(key), taken, now);
+                    table.give_back(print(key), taken, || true, now);
                     limit.give_back(model.state(key), exact, now);
                 }
             }
         }
-        let (looked, exact) = (table.look(print(step.key), now).remaining, limit.remaining(model.state(step.key), now));
+        let (looked, exact) =
+            (table.look(print(step.key), Want::now(now, 0)).remaining, limit.remaining(model.state(step.key), now));
         prop_assert!(looked <= exact, "key {} has {exact} left, known is {looked}", step.key);
     }
     Ok(model)
@@ -79,15 +85,15 @@ proptest! {
 #[test]
 fn a_flood_of_new_keys_frees_no_limited_one() {
     let (clock, _time) = Clock::manual();
-    let table = LockedTable::new(4, window());
-    let takes = |key| table.take(print(key), Want::one(START), &clock).result.is_ok();
+    let table = LockedTable::new(4, window(), LIMITS);
+    let takes = |key| table.take(print(key), Want::one(START), &clock, &Epoch::new()).result.is_ok();
     assert_eq!((0..9).filter(|_| takes(0)).count(), 6);
     let others = (1..=255).filter(|key| takes(*key)).count();
     assert!(!takes(0));
     assert!((3 * 6..=4 * 6).contains(&others), "{others} others");
     let arrivals = table.arrivals();
     assert!(arrivals.evicted_live > 0 && arrivals.inherited > 0);
-    assert_eq!(arrivals.arrived as usize, 1 + others);
+    assert_eq!(usize::try_from(arrivals.arrived), Ok(1 + others));
     assert_eq!(table.live(START), 4);
 }
 
@@ -96,8 +102,8 @@ fn a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_window() {
     let (clock, time) = Clock::manual();
     let hour = Duration::from_secs(3_600);
     time.advance_to(START + hour);
-    let table = LockedTable::new(4, window());
-    let take = |key| table.take(print(key), Want::one(clock.now()), &clock).result;
+    let table = LockedTable::new(4, window(), LIMITS);
+    let take = |key| table.take(print(key), Want::one(clock.now()), &clock, &Epoch::new()).result;
     (0..6).for_each(|key| while take(key).is_ok() {});
     time.step_back(hour);
     (0..9).for_each(|key| assert!(take(key).is_err(), "{key} was let through"));
@@ -108,30 +114,35 @@ fn a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_window() {
 #[test]
 fn a_limit_is_replaced_for_every_key_and_for_those_that_went() {
     let (clock, _time) = Clock::manual();
-    let table = LockedTable::new(4, window());
-    let take = |key| table.take(print(key), Want::one(START), &clock).result;
+    let table = LockedTable::new(4, window(), LIMITS);
+    let take = |key| table.take(print(key), Want::one(START), &clock, &Epoch::new()).result;
     (0..9).for_each(|key| while take(key).is_ok() {});
     let twice = SlidingWindow::new(Quota::new(12, Duration::from_micros(1)), 4).expect("valid");
-    table.carry(twice, Carry::AsIs, START);
+    table.carry(twice, LIMITS, Carry::AsIs, START);
     for key in 0..9 {
         let more = (0..20).filter(|_| take(key).is_ok()).count();
         assert!(more <= 6, "{key} has taken {more} more");
     }
-    table.carry(twice, Carry::Reset, START);
+    table.carry(twice, LIMITS, Carry::Reset, START);
     assert_eq!((0..20).filter(|_| take(0).is_ok()).count(), 12);
 }
 
 #[test]
 fn states_are_moved_to_another_table_whole() {
     let (clock, _time) = Clock::manual();
-    let (table, smaller) = (LockedTable::new(64, window()), LockedTable::new(4, window()));
+    let (table, smaller) = (LockedTable::new(64, window(), LIMITS), LockedTable::new(4, window(), LIMITS));
     let spread = |key: u8| Print::new((u64::from(key) + 1) << 8, 0);
     for key in 0..9 {
-        assert!(table.take(spread(key), Want::now(START, u32::from(key) % 4 + 1), &clock).result.is_ok());
+        assert!(
+            table.take(spread(key), Want::now(START, u32::from(key) % 4 + 1), &clock, &Epoch::new()).result.is_ok()
+        );
     }
-    table.for_each(START, |print, state| smaller.raise(print, &state, START));
+    table.for_each(START, |print, cells, owed| {
+        smaller.raise(print, cells, START + Duration::from_nanos(owed), START);
+    });
     for key in 0..9 {
-        assert!(smaller.look(spread(key), START).remaining <= table.look(spread(key), START).remaining, "{key}");
+        let remaining = |table: &LockedTable<_>| table.look(spread(key), Want::now(START, 0)).remaining;
+        assert!(remaining(&smaller) <= remaining(&table), "{key}");
     }
 }
 

@@ -1,0 +1,185 @@
+use std::time::Duration;
+
+use seawall_core::ConfigError;
+use seawall_core::time::{Clock, Timestamp};
+
+use super::arrivals::Arrivals;
+use super::debts::{Debt, Evicted};
+use super::gcra_table::GcraTable;
+use super::print::Print;
+use super::store::{Keep, of_class};
+use crate::algorithm::{Algorithm, Built};
+use crate::cell::{Decision, Denied, Epoch, Granted, Published};
+use crate::figures::{Figures, Limits};
+use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Want};
+use crate::quota::Quota;
+
+/// One [`GcraTable`] for the keys of all classes, whose quotas count in the same ticks.
+pub(super) struct GcraStore {
+    table: GcraTable,
+    /// By class; at least one.
+    classes: Box<[Published]>,
+}
+
+impl GcraStore {
+    pub(super) fn new(quotas: &[Quota], keys: usize) -> Result<Self, ConfigError> {
+        let [first, ..] = quotas else { return Err(no_class()) };
+        let ticks = Gcra::new(*first)?;
+        let table = GcraTable::new(keys);
+        let classes = quotas.iter().enumerate().map(|(class, quota)| {
+            let gcra = ticks.alike(*quota).map_err(|error| of_class(class, error))?;
+            table.expect(&gcra);
+            Ok(Published::new(&gcra, *quota))
+        });
+        let classes = classes.collect::<Result<_, ConfigError>>()?;
+        Ok(Self { table, classes })
+    }
+
+    #[inline(always)]
+    fn class(&self, class: u8) -> &Published {
+        self.classes.get(usize::from(class)).unwrap_or(&self.classes[0])
+    }
+
+    #[inline(always)]
+    pub(super) fn decide(&self, print: Print, want: Want, clock: &Clock) -> Decision {
+        let (gcra, limits) = self.class(print.class()).read();
+        let (result, tat) = self.table.take(print, &gcra, want, clock);
+        // A clock that was read again has stepped back: what is left is told as of then.
+        let now = gcra.ticks(want.now);
+        let figures = figures(&gcra, tat, now);
+        match result {
+            Ok(taken) => Ok(Granted { taken, figures }),
+            Err(refused) => Err(Denied { refused, figures, limits }),
+        }
+    }
+
+    fn ticks(&self, at: Timestamp) -> u64 {
+        self.classes[0].read().0.ticks(at)
+    }
+
+    /// When a debt that was told so long ago will be paid, in ticks.
+    fn due(&self, owed: u64, after: Duration, now: Timestamp) -> u64 {
+        self.ticks(now + Duration::from_nanos(owed).saturating_sub(after))
+    }
+}
+
+fn no_class() -> ConfigError {
+    ConfigError::new("classes", 0, "at least one")
+}
+
+#[inline(always)]
+fn figures(gcra: &Gcra, tat: u64, now: u64) -> Figures {
+    let owed = tat.saturating_sub(now);
+    let left = gcra.capacity().saturating_sub(owed);
+    Figures { left, unit: gcra.interval(), owed, ticks_per_nano: gcra.ticks_per_nano() }
+}
+
+impl Keep for GcraStore {
+    fn take(&self, print: Print, want: Want, clock: &Clock) -> Decision {
+        self.decide(print, want, clock)
+    }
+
+    fn look(&self, print: Print, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
+        let (gcra, limits) = self.class(print.class()).read();
+        let tat = self.table.look(print, &gcra, at);
+        let figures = figures(&gcra, tat, gcra.ticks(at));
+        if cells > gcra.burst() {
+            return Err(Denied { refused: Refused::Never, figures, limits });
+        }
+        match gcra.advance(tat, gcra.ticks(at), cells, 0) {
+            // What the clock has left behind is for a real call to mend.
+            Err(missing) if cells > 0 && !self.table.is_ahead_of(tat, &gcra, at) => {
+                Err(Denied { refused: Refused::Later { retry_after: figures.nanos(missing) }, figures, limits })
+            }
+            _ => Ok((figures, limits)),
+        }
+    }
+
+    fn limits(&self, class: u8) -> Limits {
+        self.class(class).read().1
+    }
+
+    fn epoch(&self) -> &Epoch {
+        self.table.epoch()
+    }
+
+    fn give_back(&self, print: Print, taken: Taken, epoch: u32, now: Timestamp) {
+        let (gcra, _) = self.class(print.class()).read();
+        self.table.give_back(print, &gcra, &taken, epoch, now);
+    }
+
+    fn reset(&self, print: Print) {
+        self.table.reset(print);
+    }
+
+    /// The table is gone through set by set. Calls that are made meanwhile are decided by the old quota or the new one.
+    fn carry(&self, quotas: &[Quota], algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
+        let old: Vec<Gcra> = self.classes.iter().map(|class| class.read().0).collect();
+        let mut new = Vec::with_capacity(old.len());
+        for (class, (old, quota)) in old.iter().zip(quotas).enumerate() {
+            Gcra::build(*quota, algorithm).map_err(|error| of_class(class, error))?;
+            new.push(old.alike(*quota).map_err(|error| of_class(class, error))?);
+        }
+        // What was granted under the old quotas is not taken back under the new ones.
+        self.table.epoch().advance();
+        for ((class, quota), gcra) in self.classes.iter().zip(quotas).zip(&new) {
+            self.table.expect(gcra);
+            class.replace(*quota, |_, _| {})?;
+        }
+        if carry != Carry::AsIs {
+            let carried = |class: usize, tat| match (old.get(class), new.get(class)) {
+                (Some(old), Some(new)) => new.carry(old, tat, carry, now),
+                _ => tat,
+            };
+            let latest = |tat| (0..new.len()).map(|class| carried(class, tat)).max().unwrap_or(tat);
+            self.table.carry(|class, tat| carried(usize::from(class), tat), latest);
+        }
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.table.capacity()
+    }
+
+    fn sets(&self) -> usize {
+        self.table.sets()
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<Self>() + self.table.memory() + size_of_val(&*self.classes)
+    }
+
+    fn live(&self, now: Timestamp) -> usize {
+        self.table.live(self.ticks(now))
+    }
+
+    fn arrivals(&self) -> Arrivals {
+        self.table.arrivals()
+    }
+
+    fn debts(&self, now: Timestamp, tell: &mut dyn FnMut(Debt)) {
+        let (gcra, _) = self.classes[0].read();
+        let now = gcra.ticks(now);
+        self.table.for_each(now, |print, tat| {
+            tell(Debt { print: print.word(), owed: gcra.nanos(tat - now), cells: 0 });
+        });
+    }
+
+    fn evicted(&self, now: Timestamp, tell: &mut dyn FnMut(Evicted)) {
+        let (gcra, _) = self.classes[0].read();
+        let now = gcra.ticks(now);
+        for (set, floor) in self.table.floors(now) {
+            tell(Evicted { class: 0, set, owed: gcra.nanos(floor - now), cells: 0 });
+        }
+    }
+
+    fn owe(&self, debt: Debt, after: Duration, now: Timestamp) {
+        if let Some(print) = Print::from_word(debt.print) {
+            self.table.raise(print, self.due(debt.owed, after, now));
+        }
+    }
+
+    fn owe_anew(&self, evicted: Evicted, after: Duration, now: Timestamp) {
+        self.table.raise_floor(evicted.set, self.due(evicted.owed, after, now));
+    }
+}

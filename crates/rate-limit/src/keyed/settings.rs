@@ -1,0 +1,182 @@
+use std::hash::Hash;
+use std::sync::OnceLock;
+
+use seawall_core::sync::atomic::Ordering;
+use seawall_core::time::{Clock, Timestamp};
+use seawall_core::{ConfigError, Configure};
+
+use super::config::{Keyed, of_each};
+use super::limiter::{KeyedLimiter, Parts};
+use super::print::Print;
+use super::seed::{Seed, SeededHash};
+use super::store::Store;
+use super::watch::Watch;
+use crate::adaptive::checked_load;
+use crate::config::{Config, Mode};
+use crate::event::Event;
+use crate::limit::Carry;
+use crate::quota::Quota;
+
+/// What a limiter was configured with, and how much of it holds.
+pub(super) struct Settings<K: ?Sized> {
+    config: Keyed<K>,
+    /// The share of the quotas that the load leaves.
+    share: f64,
+}
+
+impl<K: ?Sized> Settings<K> {
+    fn new(config: Keyed<K>) -> Self {
+        let share = config.each.adaptive.map_or(1.0, |adaptive| adaptive.initial());
+        Self { config, share }
+    }
+
+    /// The quotas that hold, by class.
+    pub(super) fn quotas(&self) -> Vec<Quota> {
+        self.config.quotas(self.share)
+    }
+
+    /// The first class's.
+    fn quota(&self) -> Quota {
+        self.quotas().first().copied().unwrap_or(self.config.each.quota)
+    }
+
+    pub(super) const fn each(&self) -> &Config {
+        &self.config.each
+    }
+
+    pub(super) const fn share(&self) -> f64 {
+        self.share
+    }
+
+    pub(super) fn is_shadow(&self) -> bool {
+        self.each().mode == Mode::Shadow
+    }
+
+    pub(super) fn max_wait(&self) -> u64 {
+        self.each().max_wait_nanos()
+    }
+}
+
+/// Numbers keyed limiters, so that each knows what it has granted itself.
+pub(super) fn next_id() -> u32 {
+    static LIMITERS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+    LIMITERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+impl<K: ?Sized, S> KeyedLimiter<K, S> {
+    /// Tells how loaded the service is, from 0 to 1: an [adaptive](Config::adaptive) limiter moves the share of its quotas that
+    /// holds by one step, and says so with an [`Event`] if the first class's changes. Any other limiter does nothing. Gives the
+    /// first class's quota that holds now.
+    ///
+    /// Steps are as frequent as the calls: once a second suits most services.
+    ///
+    /// # Errors
+    /// If the load is not a number from 0 to 1; nothing changes then.
+    pub fn adapt(&self, load: f64) -> Result<Quota, ConfigError> {
+        let load = checked_load(load)?;
+        let now = self.clock.now();
+        let (event, observer) = {
+            let mut settings = self.settings.lock();
+            let Some(adaptive) = settings.each().adaptive else { return Ok(settings.quota()) };
+            let (before, from) = (settings.quotas(), settings.quota());
+            settings.share = adaptive.next(settings.share, load);
+            let (after, to) = (settings.quotas(), settings.quota());
+            if before == after {
+                return Ok(to);
+            }
+            self.replace(&settings, Carry::AsIs, now)?;
+            (Event::Adapted { name: self.name, load, from, to }, settings.each().observer.clone())
+        };
+        event.tell(observer.as_deref());
+        Ok(self.settings.lock().quota())
+    }
+
+    fn replace(&self, settings: &Settings<K>, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
+        self.store.keep().carry(&settings.quotas(), settings.each().algorithm, carry, now)
+    }
+
+    #[cold]
+    pub(super) fn tell_burst(&self, print: Print) {
+        let (burst, observer) = {
+            let settings = self.settings.lock();
+            (settings.each().burst, settings.each().observer.clone())
+        };
+        if let Some(burst) = burst {
+            burst.event(self.name, print.word()).tell(observer.as_deref());
+        }
+    }
+
+    /// What a limiter keeps for its life, and the new configuration must not change.
+    fn check_kept(&self, kept: &Keyed<K>, config: &Keyed<K>) -> Result<(), ConfigError> {
+        if config.check()? != self.name {
+            let valid = format!("{:?}: a limiter keeps its name", self.name);
+            return Err(ConfigError::new("each.name", format!("{:?}", config.each.name), valid));
+        }
+        if config.capacity != kept.capacity {
+            let valid = format!("{}: a limiter keeps its capacity", kept.capacity);
+            return Err(ConfigError::new("capacity", config.capacity, valid));
+        }
+        if config.classes.len() != kept.classes.len() {
+            let valid = format!("{} quotas: a limiter keeps its classes", kept.classes.len());
+            return Err(ConfigError::new("classes", format!("{} quotas", config.classes.len()), valid));
+        }
+        Ok(())
+    }
+}
+
+impl<K: Hash + ?Sized, S: SeededHash> Configure for KeyedLimiter<K, S> {
+    type Config = Keyed<K>;
+
+    fn build(config: Keyed<K>, clock: Clock) -> Result<Self, ConfigError> {
+        let name = config.check()?;
+        let keys = config.capacity as usize;
+        let (seed, class_of) = (config.seed.unwrap_or_else(Seed::unforeseen), config.class_of.clone());
+        let watch = OnceLock::new();
+        if let Some(burst) = &config.each.burst {
+            let _ = watch.set(Watch::new(burst, keys).map_err(of_each)?);
+        }
+        let settings = Settings::new(config);
+        let store = Store::new(&settings.quotas(), settings.each().algorithm, keys).map_err(of_each)?;
+        Ok(Self::of(Parts { store, seed, class_of, clock, name, settings, watch }))
+    }
+
+    /// Quotas, modes, waits and observers are replaced; the name, the algorithm, the capacity, the number of classes, what finds
+    /// them and the seed stay, whatever the new configuration says of the last two. The share of the quotas that the load leaves
+    /// stays too, as far as the new floor and ceiling allow it.
+    fn reconfigure(&self, config: Keyed<K>) -> Result<(), ConfigError> {
+        let now = self.clock.now();
+        let (event, observer) = {
+            let mut settings = self.settings.lock();
+            self.check_kept(&settings.config, &config)?;
+            let mut next = Settings::new(config);
+            if let (Some(_), Some(adaptive)) = (settings.each().adaptive, next.each().adaptive) {
+                next.share = adaptive.within(settings.share);
+            }
+            // What can fail comes first.
+            let from = settings.quota();
+            self.replace(&next, next.each().carry, now).map_err(of_each)?;
+            self.watch_for(&next, now).map_err(of_each)?;
+            self.shadow.store(next.is_shadow(), Ordering::Relaxed);
+            self.max_wait.store(next.max_wait(), Ordering::Relaxed);
+            let event = Event::Reconfigured { name: self.name, from, to: next.quota() };
+            let observer = next.each().observer.clone();
+            *settings = next;
+            (event, observer)
+        };
+        event.tell(observer.as_deref());
+        Ok(())
+    }
+}
+
+impl<K: ?Sized, S> KeyedLimiter<K, S> {
+    fn watch_for(&self, settings: &Settings<K>, now: Timestamp) -> Result<(), ConfigError> {
+        match (self.watch.get(), &settings.each().burst) {
+            (Some(watch), burst) => watch.reconfigure(burst.as_ref(), now),
+            (None, Some(burst)) => {
+                let _ = self.watch.set(Watch::new(burst, settings.config.capacity as usize)?);
+                Ok(())
+            }
+            (None, None) => Ok(()),
+        }
+    }
+}
