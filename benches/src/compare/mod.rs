@@ -1,13 +1,14 @@
 //! The contests, one file per pattern: what is measured, against whom, and what the contract demands.
 
 mod circuit_breaker;
+mod rate_limit;
 mod retry;
 
 use crate::harness::{Contest, Subject};
 
 /// Every contest, in the order of the report.
 pub fn contests() -> Vec<Contest> {
-    [circuit_breaker::contests(), retry::contests()].into_iter().flatten().collect()
+    [circuit_breaker::contests(), rate_limit::contests(), retry::contests()].into_iter().flatten().collect()
 }
 
 /// Our side of every contest by itself.
