@@ -128,7 +128,15 @@ impl Watch {
         }
         let one = Want::one(now);
         let begins = self.counted.take(one, clock).is_err() && self.told.take(one, clock).is_ok();
-        let punishes = self.punishes.load(Ordering::Relaxed);
-        Noted { begins, punished: if punishes { self.told.look(now, 1).err() } else { None } }
+        Noted { begins, punished: self.punished(now) }
+    }
+
+    /// The refusal, if bursts are punished and one was made a while ago.
+    pub(crate) fn punished(&self, now: Timestamp) -> Option<Denied> {
+        if self.watches.load(Ordering::Relaxed) && self.punishes.load(Ordering::Relaxed) {
+            self.told.look(now, 1).err()
+        } else {
+            None
+        }
     }
 }

@@ -41,7 +41,11 @@ impl Figures {
             let shift = self.ticks_per_nano.trailing_zeros();
             (ticks >> shift) + (ticks & (self.ticks_per_nano - 1) != 0) as u64
         } else {
-            ticks.div_ceil(self.ticks_per_nano)
+            // It is never zero. A division that might panic would be made even where nobody looks at what it gives.
+            match ticks.checked_div(self.ticks_per_nano) {
+                Some(whole) => whole + (whole * self.ticks_per_nano != ticks) as u64,
+                None => ticks,
+            }
         }
     }
 

@@ -15,13 +15,16 @@ mod figures;
 mod grant;
 #[cfg(feature = "http")]
 pub mod http;
+mod keyed;
 mod layered;
 pub mod limit;
 mod limiter;
 mod meter;
+mod metrics;
 mod policy;
 mod quota;
 mod reservation;
+mod snapshot;
 mod throttled;
 
 pub use adaptive::AdaptiveConfig;
@@ -30,10 +33,15 @@ pub use burst::BurstConfig;
 pub use config::{Config, Mode, Scaling};
 pub use event::Event;
 pub use grant::Grant;
+pub use keyed::{
+    Debts, Keyed, KeyedLimiter, KeyedRateLimiter, KeyedReservation, KeyedSnapshot, KeyedTurn, QuotaClass, Seed, SeededHash,
+    SipHash,
+};
 pub use layered::{Layered, LayeredRateLimiter, Layers, Rule, Violation};
 pub use limit::Carry;
 pub use limiter::{Limiter, RateLimiter};
 pub use policy::{Cells, Turn};
 pub use quota::Quota;
 pub use reservation::Reservation;
+pub use snapshot::Snapshot;
 pub use throttled::Throttled;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use seawall_core::stripe::{Striped, Tally};
 use seawall_core::sync::Mutex;
-use seawall_core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use seawall_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use seawall_core::time::{Clock, Timestamp};
 use seawall_core::{Name, Shared};
 
@@ -47,8 +47,6 @@ pub struct Limiter {
     name: Name,
     /// Which limiter of this process.
     id: u32,
-    /// How often it was configured.
-    generation: AtomicU32,
     shadow: AtomicBool,
     /// How long a call without a deadline waits, in nanoseconds.
     max_wait: AtomicU64,
@@ -88,11 +86,16 @@ impl Limiter {
         self.decide(Want::now(self.clock.now(), cells))
     }
 
-    /// Takes as many cells as there are, up to so many; perhaps none.
+    /// Takes as many cells as there are, up to so many; perhaps none. In shadow mode too no more than there are.
     pub fn take_up_to(&self, cells: u32) -> Grant {
-        let want = Want::now(self.clock.now(), cells);
-        match self.cell.take_up_to(want, &self.clock) {
-            Ok(granted) => self.granted(granted),
+        let now = self.clock.now();
+        let cells = match self.watch.get() {
+            Some(watch) if cells > 0 && self.note(watch, now).is_some() => 0,
+            _ => cells,
+        };
+        let epoch = self.cell.epoch().read();
+        match self.cell.take_up_to(Want::now(now, cells), &self.clock) {
+            Ok(granted) => self.granted(granted, epoch),
             Err(_) => unreachable!("no cell at all is always granted"),
         }
     }
@@ -155,41 +158,54 @@ impl Limiter {
         let Want { now, cells, max_wait } = want;
         if let Some(watch) = self.watch.get()
             && cells > 0
-            && let Some(throttled) = self.note(watch, now, cells)
+            && let Some(denied) = self.note(watch, now)
         {
-            return Err(throttled);
+            return self.denied(denied, now, cells);
         }
         // Each kind of cell is answered by itself: a decision that all of them wrote to one place would have to be read from it.
+        // The epoch is read before the cell is asked: whatever the receipt is written for, it is not written for a later one.
         match &self.cell {
-            Cell::Gcra(cell) => self.answer(cell.take(now, cells, max_wait, &self.clock), now, cells),
-            Cell::Window(cell) => self.answer(cell.take(now, cells, max_wait, &self.clock), now, cells),
-            Cell::Locked(cell) => self.answer(cell.take(want, &self.clock), now, cells),
-            Cell::Sharded(cell) => self.answer(cell.take(want, &self.clock), now, cells),
+            Cell::Gcra(cell) => {
+                let epoch = cell.epoch().read();
+                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, now, cells)
+            }
+            Cell::Window(cell) => {
+                let epoch = cell.epoch().read();
+                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, now, cells)
+            }
+            Cell::Sharded(cell) => {
+                let epoch = cell.cell().epoch().read();
+                self.answer(cell.take(Want { now, cells, max_wait }, &self.clock), epoch, now, cells)
+            }
+            Cell::Locked(cell) => {
+                let epoch = cell.epoch().read();
+                self.answer(cell.take(Want { now, cells, max_wait }, &self.clock), epoch, now, cells)
+            }
         }
     }
 
     #[inline(always)]
-    fn answer(&self, decision: Decision, now: Timestamp, cells: u32) -> Result<Grant, Throttled> {
+    fn answer(&self, decision: Decision, epoch: u32, now: Timestamp, cells: u32) -> Result<Grant, Throttled> {
         match decision {
-            Ok(granted) => Ok(self.granted(granted)),
+            Ok(granted) => Ok(self.granted(granted, epoch)),
             Err(denied) => self.denied(denied, now, cells),
         }
     }
 
-    /// Whether a call would be refused now. Takes nothing, counts nothing.
+    /// Whether a call without a deadline would be refused now, however it asks. Takes nothing, counts nothing.
     #[inline]
     pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Throttled> {
-        match self.cell.look(now, 1) {
-            Err(Denied { refused, figures, limits }) if !self.shadow.load(Ordering::Relaxed) => {
-                Err(Throttled::new(self.name, 1, refused, figures, limits))
-            }
-            _ => Ok(()),
+        let Standing::Refuses(throttled) = self.stand(1, now) else { return Ok(()) };
+        match throttled.retry_after() {
+            Some(wait) if nanos(wait) <= self.max_wait() => Ok(()),
+            _ => Err(throttled),
         }
     }
 
     /// What a call for so many cells would be told. Takes nothing, counts nothing.
     pub(crate) fn stand(&self, cells: u32, now: Timestamp) -> Standing {
-        match self.cell.look(now, cells) {
+        let punished = self.watch.get().filter(|_| cells > 0).and_then(|watch| watch.punished(now));
+        match punished.map_or_else(|| self.cell.look(now, cells), Err) {
             Ok((figures, limits)) => Standing::Passes { name: self.name, figures, limits },
             Err(Denied { figures, limits, .. }) if self.shadow.load(Ordering::Relaxed) => {
                 Standing::Passes { name: self.name, figures, limits }
@@ -208,21 +224,35 @@ impl Limiter {
         self.cell.limits()
     }
 
+    /// What is left now.
+    pub(crate) fn look(&self) -> Result<(Figures, Limits), Denied> {
+        self.cell.look(self.clock.now(), 0)
+    }
+
+    /// The counts of all threads.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = &Counts> {
+        self.counts.iter()
+    }
+
     pub(crate) fn max_wait(&self) -> u64 {
         self.max_wait.load(Ordering::Relaxed)
     }
 
     #[inline(always)]
-    fn granted(&self, granted: Granted) -> Grant {
-        let Granted { taken, figures } = granted;
+    fn granted(&self, granted: Granted, epoch: u32) -> Grant {
+        let Granted { mut taken, figures } = granted;
         if taken.cells > 0 {
             let lane = self.counts.lane();
             lane.count(|counts| &counts.admitted);
             if taken.act_at > taken.at {
                 lane.count(|counts| &counts.waited);
+                if self.shadow.load(Ordering::Relaxed) {
+                    // Counted as if it waited; it does not.
+                    taken.act_at = taken.at;
+                }
             }
         }
-        Grant { taken, figures, origin: self.origin() }
+        Grant { taken, figures, origin: self.origin(epoch) }
     }
 
     #[inline(always)]
@@ -237,18 +267,13 @@ impl Limiter {
 
     /// Takes a call into account for bursts. The refusal, if bursts are punished and it is part of one.
     #[inline(never)]
-    fn note(&self, watch: &Watch, now: Timestamp, cells: u32) -> Option<Throttled> {
+    fn note(&self, watch: &Watch, now: Timestamp) -> Option<Denied> {
         let Noted { begins, punished } = watch.note(now, &self.clock);
         if begins {
             self.counts.lane().count(|counts| &counts.bursts);
             self.tell_burst();
         }
-        let Denied { refused, figures, limits } = punished?;
-        if self.shadow.load(Ordering::Relaxed) {
-            return None;
-        }
-        self.counts.lane().count(|counts| &counts.throttled);
-        Some(Throttled::new(self.name, cells, refused, figures, limits))
+        punished
     }
 
     /// A call that passes although the limit is reached: it takes nothing.
@@ -256,22 +281,23 @@ impl Limiter {
     fn shadowed(&self, figures: Figures, now: Timestamp) -> Grant {
         self.counts.lane().count(|counts| &counts.shadowed);
         let taken = Taken { at: now, act_at: now, cells: 0, mark: 0 };
-        Grant { taken, figures, origin: self.origin() }
+        Grant { taken, figures, origin: self.origin(self.cell.epoch().read()) }
     }
 
     #[inline(always)]
-    fn origin(&self) -> Origin {
-        Origin { limiter: self.id, generation: self.generation.load(Ordering::Relaxed), key: 0 }
+    const fn origin(&self, epoch: u32) -> Origin {
+        Origin { limiter: self.id, generation: epoch, key: 0 }
     }
 
-    pub(crate) fn give_back(&self, grant: Grant, now: Timestamp) {
-        if grant.taken.cells > 0 && grant.origin == self.origin() && now >= grant.taken.at {
+    pub(crate) fn give_back(&self, Grant { taken, origin, .. }: Grant, now: Timestamp) {
+        let epoch = origin.generation;
+        if taken.cells > 0 && origin == self.origin(epoch) && self.cell.epoch().takes(epoch) && now >= taken.at {
             self.counts.lane().count(|counts| &counts.given_back);
-            self.cell.give_back(grant.taken, now);
+            self.cell.give_back(taken, epoch, now);
         }
     }
 
-    /// Gives back a turn that has not come yet.
+    /// Gives back a turn that has not come yet. One that has come counts as used, as its holder may know of it.
     pub(crate) fn cancel(&self, grant: Grant) {
         let now = self.clock.now();
         if now <= grant.act_at() {

@@ -52,8 +52,9 @@ impl Policy for Limiter {
     }
 
     fn leave(&self, turn: Turn) {
+        // Nobody has been told that the turn had come, so nobody has used it.
         if let Some(grant) = turn.grant {
-            self.cancel(grant);
+            self.give_back(grant, self.clock().now());
         }
     }
 }

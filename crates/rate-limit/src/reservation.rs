@@ -29,6 +29,7 @@ impl Reservation<'_> {
     }
 
     /// Keeps the cells, to be used from the turn on.
+    #[expect(clippy::missing_panics_doc, reason = "it is there until the reservation is dropped")]
     pub fn keep(mut self) -> Grant {
         self.grant.take().expect("it is there until the reservation is dropped")
     }

@@ -81,7 +81,7 @@ impl Throttled {
 
     /// The quota that was reached.
     pub const fn quota(&self) -> Quota {
-        self.limits.quota()
+        self.limits().quota()
     }
 }
 

@@ -3,7 +3,7 @@ use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::{Clock, Timestamp};
 
-use super::{Decision, Denied, Granted, Published};
+use super::{Decision, Denied, Epoch, Granted, Published};
 use crate::figures::{Figures, Limits};
 use crate::limit::{Carry, Gcra, Limit, Refused, Taken};
 use crate::quota::Quota;
@@ -16,13 +16,21 @@ pub(crate) struct GcraCell {
     /// The longest wait that was ever granted, in ticks: so far the arrival time may lie beyond now and the capacity.
     longest_wait: AtomicU64,
     published: Published,
+    epoch: Epoch,
+    /// Held by whoever replaces the quota or forgets the state.
     replacing: Mutex<()>,
 }
 
 impl GcraCell {
     pub(crate) fn new(quota: Quota) -> Result<Self, ConfigError> {
         let published = Published::new(&Gcra::new(quota)?, quota);
-        Ok(Self { tat: AtomicU64::new(0), longest_wait: AtomicU64::new(0), published, replacing: Mutex::new(()) })
+        let (tat, longest_wait) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self { tat, longest_wait, published, epoch: Epoch::new(), replacing: Mutex::new(()) })
+    }
+
+    #[inline(always)]
+    pub(crate) const fn epoch(&self) -> &Epoch {
+        &self.epoch
     }
 
     #[inline(always)]
@@ -31,14 +39,22 @@ impl GcraCell {
         loop {
             let (gcra, limits) = self.published.read();
             let now = gcra.ticks(at);
-            if cells == 0 || cells > gcra.burst() {
+            // One cell is never more than there ever is.
+            if cells != 1 && (cells == 0 || cells > gcra.burst()) {
                 return without_taking(&gcra, limits, tat, at, cells);
             }
             let max_wait = max_wait.saturating_mul(gcra.ticks_per_nano());
             match gcra.advance(tat, now, cells, max_wait) {
                 Ok(new) => {
-                    let wait = (new - now).saturating_sub(gcra.capacity());
+                    let wait = if max_wait == 0 { 0 } else { (new - now).saturating_sub(gcra.capacity()) };
                     if wait > 0 {
+                        // Nobody waits for turns that lie ahead only because the clock has stepped back.
+                        if self.is_ahead(&gcra, tat, now)
+                            && let Some(healed) = self.heal(clock)
+                        {
+                            tat = healed;
+                            continue;
+                        }
                         // Before the word, so that nobody takes its time for one of a clock that has stepped back.
                         self.longest_wait.fetch_max(wait, Ordering::Relaxed);
                     }
@@ -108,20 +124,38 @@ impl GcraCell {
             return None;
         }
         let latest = now.saturating_add(gcra.capacity()).saturating_add(self.longest_wait.load(Ordering::Relaxed));
+        // What was granted before the step is not in the state any more. Whoever takes meanwhile changes the word.
+        self.epoch.advance();
         Some(match self.tat.compare_exchange(tat, latest, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => latest,
             Err(found) => found,
         })
     }
 
-    pub(crate) fn give_back(&self, taken: Taken, now: Timestamp) {
-        self.update(|gcra, tat| tat - gcra.refundable(tat, &taken, gcra.ticks(now)));
+    pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
+        self.update(|gcra, tat| {
+            // After the word was read: whatever ends the epoch now changes the word first.
+            if self.epoch.takes(epoch) { tat - gcra.refundable(tat, &taken, gcra.ticks(now)) } else { tat }
+        });
+    }
+
+    /// Whether the quota could be replaced by this one.
+    pub(crate) fn check(&self, quota: Quota) -> Result<(), ConfigError> {
+        self.published.read().0.alike(quota).map(drop)
     }
 
     pub(crate) fn carry(&self, quota: Quota, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
         let _alone = self.replacing.lock();
         self.published.replace(quota, |old, new| {
-            let carried = |tat| new.carry(old, tat, carry, now);
+            // Nobody reads the new quota, or takes by the old one what is carried, until it is there.
+            self.epoch.advance();
+            let carried = |tat| {
+                let carried = new.carry(old, tat, carry, now);
+                // What is owed beyond the new capacity is owed: no step of the clock has brought it there.
+                let beyond = carried.saturating_sub(new.ticks(now)).saturating_sub(new.capacity());
+                self.longest_wait.fetch_max(beyond, Ordering::Relaxed);
+                carried
+            };
             let mut tat = self.tat.load(Ordering::Acquire);
             while let Err(found) = self.tat.compare_exchange(tat, carried(tat), Ordering::AcqRel, Ordering::Acquire) {
                 tat = found;
@@ -129,23 +163,10 @@ impl GcraCell {
         })
     }
 
-    /// What is owed at `now`, in nanoseconds.
-    pub(crate) fn debt(&self, now: Timestamp) -> u64 {
-        let (gcra, _) = self.published.read();
-        gcra.nanos(self.tat.load(Ordering::Acquire).saturating_sub(gcra.ticks(now)))
-    }
-
-    /// Owes so many nanoseconds at `now`, if it owes less.
-    pub(crate) fn owe(&self, debt: u64, now: Timestamp) {
-        self.update(|gcra, tat| {
-            let debt = debt.saturating_mul(gcra.ticks_per_nano()).min(gcra.capacity());
-            tat.max(gcra.ticks(now).saturating_add(debt))
-        });
-    }
-
     /// Owes nothing.
     pub(crate) fn reset(&self) {
-        self.update(|_, _| 0);
+        let _alone = self.replacing.lock();
+        self.epoch.during(|| self.update(|_, _| 0));
     }
 
     fn update(&self, change: impl Fn(&Gcra, u64) -> u64) {

@@ -2,7 +2,7 @@ use seawall_core::ConfigError;
 use seawall_core::sync::Mutex;
 use seawall_core::time::{Clock, Timestamp};
 
-use super::{Decision, Denied, Granted};
+use super::{Decision, Denied, Epoch, Granted};
 use crate::algorithm::{Algorithm, Built};
 use crate::figures::{Figures, Limits};
 use crate::limit::{Carry, Limit, Taken, Want};
@@ -11,6 +11,7 @@ use crate::quota::Quota;
 /// Any [`Limit`] with its state, under a lock.
 pub(crate) struct Locked<L: Limit> {
     inner: Mutex<Inner<L>>,
+    epoch: Epoch,
 }
 
 struct Inner<L: Limit> {
@@ -26,7 +27,11 @@ pub(crate) trait Store: Send + Sync {
     fn take(&self, want: Want, clock: &Clock) -> Decision;
     fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied>;
     fn limits(&self) -> Limits;
-    fn give_back(&self, taken: Taken, now: Timestamp);
+    fn epoch(&self) -> &Epoch;
+    /// Gives back what was taken in this epoch.
+    fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp);
+    /// Whether the quota could be replaced by this one.
+    fn check(&self, quota: Quota, algorithm: Algorithm) -> Result<(), ConfigError>;
     fn carry(&self, quota: Quota, algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError>;
     fn reset(&self);
 }
@@ -34,7 +39,7 @@ pub(crate) trait Store: Send + Sync {
 impl<L: Limit> Locked<L> {
     pub(crate) fn new(limit: L, quota: Quota) -> Self {
         let inner = Inner { limit, limits: Limits::of(quota), state: L::State::default(), longest_wait: 0 };
-        Self { inner: Mutex::new(inner) }
+        Self { inner: Mutex::new(inner), epoch: Epoch::new() }
     }
 }
 
@@ -46,7 +51,10 @@ impl<L: Built> Store for Locked<L> {
             // Read again under the lock: a thread that was held up on its way here must not take that for a step of the clock.
             now = clock.now().max(now);
             let by = limit.ahead(state, now, *longest_wait);
-            limit.pull_back(state, by);
+            if by > 0 {
+                self.epoch.advance();
+                limit.pull_back(state, by);
+            }
         }
         let decided = limit.take(state, Want { now, ..want });
         let owed = limit.reset_at(state).as_nanos().saturating_sub(now.as_nanos());
@@ -62,10 +70,8 @@ impl<L: Built> Store for Locked<L> {
 
     fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
         let Inner { limit, limits, state, longest_wait } = &mut *self.inner.lock();
-        let figures = Figures::plain(
-            limit.remaining(state, at),
-            limit.reset_at(state).as_nanos().saturating_sub(at.as_nanos()),
-        );
+        let figures =
+            Figures::plain(limit.remaining(state, at), limit.reset_at(state).as_nanos().saturating_sub(at.as_nanos()));
         // A state that the clock has left behind is for a real call to mend.
         let behind = limit.ahead(state, at, *longest_wait) > 0;
         match limit.take(&mut state.clone(), Want::now(at, cells)) {
@@ -78,22 +84,38 @@ impl<L: Built> Store for Locked<L> {
         self.inner.lock().limits
     }
 
-    fn give_back(&self, taken: Taken, now: Timestamp) {
+    fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
         let Inner { limit, state, .. } = &mut *self.inner.lock();
-        limit.give_back(state, taken, now);
+        if self.epoch.takes(epoch) {
+            limit.give_back(state, taken, now);
+        }
+    }
+
+    fn check(&self, quota: Quota, algorithm: Algorithm) -> Result<(), ConfigError> {
+        L::build(quota, algorithm).map(drop)
     }
 
     fn carry(&self, quota: Quota, algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
         let limit = L::build(quota, algorithm)?;
         let inner = &mut *self.inner.lock();
+        self.epoch.advance();
         let state = std::mem::take(&mut inner.state);
         inner.state = limit.carry(&inner.limit, state, carry, now);
+        // What lies ahead now was brought there by the quota's replacement, and not by a step of the clock.
+        let ahead = limit.ahead(&inner.state, now, inner.longest_wait);
+        inner.longest_wait = inner.longest_wait.saturating_add(ahead);
         inner.limit = limit;
         inner.limits = Limits::of(quota);
         Ok(())
     }
 
     fn reset(&self) {
-        self.inner.lock().state = L::State::default();
+        let mut inner = self.inner.lock();
+        self.epoch.advance();
+        inner.state = L::State::default();
     }
 }

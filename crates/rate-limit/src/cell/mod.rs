@@ -1,11 +1,13 @@
 //! Where the state of one limit is kept, and changed by many threads at once.
 
+mod epoch;
 mod gcra;
 mod locked;
 mod published;
 mod sharded;
 mod window;
 
+pub(crate) use epoch::Epoch;
 pub(crate) use gcra::GcraCell;
 pub(crate) use locked::{Locked, Store};
 pub(crate) use published::Published;
@@ -18,7 +20,10 @@ use seawall_core::time::{Clock, Timestamp};
 use crate::algorithm::{Algorithm, Built};
 use crate::config::Scaling;
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Gcra, Refused, SlidingWindow, SlidingWindowState, Taken, Want};
+use crate::limit::{
+    Carry, FixedWindow, Gcra, Pacer, Refused, SlidingLog, SlidingWindow, Taken, TokenSteps, Want, WarmUp,
+    WindowCounter,
+};
 use crate::quota::Quota;
 
 /// What was taken, and what is left.
@@ -57,12 +62,23 @@ impl Cell {
     }
 
     pub(crate) fn new(quota: Quota, algorithm: Algorithm) -> Result<Self, ConfigError> {
+        macro_rules! under_lock {
+            ($limit:ty) => {
+                Self::Locked(Box::new(Locked::new(<$limit>::build(quota, algorithm)?, quota)))
+            };
+        }
         Ok(match algorithm {
             Algorithm::Gcra => Self::Gcra(Box::new(GcraCell::new(quota)?)),
             Algorithm::SlidingWindow { .. } => {
                 let window = SlidingWindow::build(quota, algorithm)?;
                 Self::Window(Box::new(WindowCell::new(window, Limits::of(quota))))
             }
+            Algorithm::SlidingLog => under_lock!(SlidingLog),
+            Algorithm::WindowCounter => under_lock!(WindowCounter),
+            Algorithm::FixedWindow { .. } => under_lock!(FixedWindow),
+            Algorithm::TokenSteps => under_lock!(TokenSteps),
+            Algorithm::WarmUp { .. } => under_lock!(WarmUp),
+            Algorithm::Pacer { .. } => under_lock!(Pacer),
         })
     }
 
@@ -112,13 +128,37 @@ impl Cell {
         }
     }
 
-    /// Gives back what is safe to give back.
-    pub(crate) fn give_back(&self, taken: Taken, now: Timestamp) {
+    /// Which receipts are taken back.
+    #[inline]
+    pub(crate) fn epoch(&self) -> &Epoch {
         match self {
-            Self::Gcra(cell) => cell.give_back(taken, now),
-            Self::Window(cell) => cell.freeze().give_back(taken, now),
-            Self::Locked(cell) => cell.give_back(taken, now),
-            Self::Sharded(cell) => cell.give_back(taken, now),
+            Self::Gcra(cell) => cell.epoch(),
+            Self::Window(cell) => cell.epoch(),
+            Self::Locked(cell) => cell.epoch(),
+            Self::Sharded(cell) => cell.cell().epoch(),
+        }
+    }
+
+    /// Gives back what is safe to give back of what was taken in this epoch.
+    pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
+        match self {
+            Self::Gcra(cell) => cell.give_back(taken, epoch, now),
+            Self::Window(cell) => cell.freeze().give_back(taken, epoch, now),
+            Self::Locked(cell) => cell.give_back(taken, epoch, now),
+            Self::Sharded(cell) => cell.give_back(taken, epoch, now),
+        }
+    }
+
+    /// Whether the quota could be replaced by this one.
+    pub(crate) fn check(&self, quota: Quota, algorithm: Algorithm) -> Result<(), ConfigError> {
+        match self {
+            Self::Gcra(cell) => {
+                Gcra::build(quota, algorithm)?;
+                cell.check(quota)
+            }
+            Self::Window(_) => SlidingWindow::build(quota, algorithm).map(drop),
+            Self::Locked(cell) => cell.check(quota, algorithm),
+            Self::Sharded(cell) => cell.cell().check(quota, algorithm),
         }
     }
 
@@ -153,7 +193,7 @@ impl Cell {
     pub(crate) fn reset(&self) {
         match self {
             Self::Gcra(cell) => cell.reset(),
-            Self::Window(cell) => *cell.freeze().state().1 = SlidingWindowState::default(),
+            Self::Window(cell) => cell.freeze().reset(),
             Self::Locked(cell) => cell.reset(),
             Self::Sharded(cell) => {
                 cell.end_leases();

@@ -81,7 +81,6 @@ impl Lease {
         self.word.store(Self::word(ends, cells), Ordering::Relaxed);
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "halves of a word")]
     const fn parts(word: u64) -> (u32, u32) {
         ((word >> 32) as u32, (word & Self::CELLS) as u32)
     }
@@ -178,9 +177,12 @@ impl Sharded {
     }
 
     /// Gives back what is safe to give back.
-    pub(crate) fn give_back(&self, taken: Taken, now: Timestamp) {
+    pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
         if taken.mark & LEASED == 0 {
-            return self.cell.give_back(taken, now);
+            return self.cell.give_back(taken, epoch, now);
+        }
+        if !self.cell.epoch().takes(epoch) {
+            return;
         }
         let ends = u32::try_from(taken.mark & Lease::CELLS).unwrap_or_default();
         self.leases.lane().get().put_back(taken.cells, ends);

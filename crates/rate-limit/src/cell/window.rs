@@ -2,7 +2,7 @@ use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::sync::{Mutex, MutexGuard};
 use seawall_core::time::{Clock, Timestamp};
 
-use super::{Decision, Denied, Granted};
+use super::{Decision, Denied, Epoch, Granted};
 use crate::figures::{Figures, Limits};
 use crate::limit::{Carry, Limit, Refused, SlidingWindow, SlidingWindowState, Taken, Want};
 
@@ -24,8 +24,10 @@ pub(crate) struct WindowCell {
     closes: AtomicU64,
     /// When a full window has room for one cell again; 0 if it was not full when it was published.
     free_at: AtomicU64,
-    /// When a full window is empty again.
+    /// When the window is empty again, unless something was added since it was published.
     reset_at: AtomicU64,
+    /// How many cells counted when it was published.
+    counted: AtomicU64,
     /// The newest bucket's number.
     head: AtomicU64,
     /// How long a cell counts after the end of its bucket.
@@ -34,6 +36,7 @@ pub(crate) struct WindowCell {
     /// The quota, as [`Limits`] has it.
     sizes: AtomicU64,
     period: AtomicU64,
+    epoch: Epoch,
     slow: Mutex<Slow>,
 }
 
@@ -59,15 +62,22 @@ impl WindowCell {
             closes: AtomicU64::new(0),
             free_at: AtomicU64::new(0),
             reset_at: AtomicU64::new(0),
+            counted: AtomicU64::new(0),
             head: AtomicU64::new(0),
             counts_for: AtomicU64::new(0),
             limit: AtomicU64::new(0),
             sizes: AtomicU64::new(0),
             period: AtomicU64::new(0),
+            epoch: Epoch::new(),
             slow: Mutex::new(slow),
         };
         drop(cell.freeze());
         cell
+    }
+
+    #[inline(always)]
+    pub(crate) const fn epoch(&self) -> &Epoch {
+        &self.epoch
     }
 
     #[inline(always)]
@@ -83,11 +93,12 @@ impl WindowCell {
             let used = word & Self::FROZEN;
             let wanted = u64::from(cells);
             if used + wanted <= limit {
+                // Before the word, to which they belong: after it they may be those of a later bucket.
+                let counts_for = self.counts_for.load(Ordering::Acquire);
+                let mark = self.head.load(Ordering::Acquire);
                 match self.word.compare_exchange_weak(word, word + wanted, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => {
-                        let counts_for = self.counts_for.load(Ordering::Relaxed);
                         let figures = Figures::window(limit - used - wanted, closes.saturating_add(counts_for) - now);
-                        let mark = self.head.load(Ordering::Relaxed);
                         let taken = Taken { at, act_at: at, cells, mark };
                         return Ok(Granted { taken, figures });
                     }
@@ -112,14 +123,22 @@ impl WindowCell {
         if now < opens || now >= closes || cells == 0 {
             return self.look_slowly(at, cells);
         }
-        if used + u64::from(cells) <= limit {
-            let figures = Figures::window(limit - used, closes + self.counts_for.load(Ordering::Relaxed) - now);
-            return Ok((figures, self.limits()));
+        if used + u64::from(cells) > limit {
+            return match self.refuse_quickly(now, cells, 0, word, limit) {
+                Some(denied) => Err(denied),
+                None => self.look_slowly(at, cells),
+            };
         }
-        match self.refuse_quickly(now, cells, 0, word, limit) {
-            Some(denied) => Err(denied),
-            None => self.look_slowly(at, cells),
+        let reset_at = if used == self.counted.load(Ordering::Acquire) {
+            self.reset_at.load(Ordering::Acquire)
+        } else {
+            closes.saturating_add(self.counts_for.load(Ordering::Acquire))
+        };
+        let limits = self.limits();
+        if self.word.load(Ordering::Acquire) & !Self::FROZEN != word & !Self::FROZEN {
+            return self.look_slowly(at, cells);
         }
+        Ok((Figures::window(limit - used, reset_at.saturating_sub(now)), limits))
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -169,7 +188,10 @@ impl WindowCell {
             // Read again under the lock: a thread that was held up on its way here must not take that for a step of the clock.
             now = clock.now().max(now);
             let by = window.ahead(state, now, *longest_wait);
-            window.pull_back(state, by);
+            if by > 0 {
+                self.epoch.advance();
+                window.pull_back(state, by);
+            }
         }
         window.roll(state, now);
         let decided = window.take(state, Want { now, cells, max_wait });
@@ -210,6 +232,7 @@ impl WindowCell {
             (&self.closes, opens.saturating_add(window.bucket())),
             (&self.free_at, free_at),
             (&self.reset_at, window.reset_at(state).as_nanos()),
+            (&self.counted, used),
             (&self.head, state.head()),
             (&self.counts_for, counts_for),
             (&self.limit, u64::from(window.limit())),
@@ -231,23 +254,27 @@ pub(crate) struct Frozen<'a> {
 }
 
 impl Frozen<'_> {
-    pub(crate) fn give_back(&mut self, taken: Taken, now: Timestamp) {
+    /// Gives back what was taken in this epoch.
+    pub(crate) fn give_back(&mut self, taken: Taken, epoch: u32, now: Timestamp) {
         let Slow { window, state, .. } = &mut *self.slow;
-        window.give_back(state, taken, now);
+        if self.cell.epoch.takes(epoch) {
+            window.give_back(state, taken, now);
+        }
     }
 
     /// Replaces the window.
     pub(crate) fn carry(&mut self, window: SlidingWindow, limits: Limits, carry: Carry, now: Timestamp) {
         let slow = &mut *self.slow;
+        self.cell.epoch.advance();
         slow.state = window.carry(&slow.window, slow.state, carry, now);
         slow.window = window;
         slow.limits = limits;
     }
 
-    /// The state, and the window that it is of.
-    pub(crate) fn state(&mut self) -> (&SlidingWindow, &mut SlidingWindowState) {
-        let Slow { window, state, .. } = &mut *self.slow;
-        (window, state)
+    /// Forgets whatever was taken.
+    pub(crate) fn reset(&mut self) {
+        self.cell.epoch.advance();
+        self.slow.state = SlidingWindowState::default();
     }
 }
 

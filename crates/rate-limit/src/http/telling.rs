@@ -1,3 +1,4 @@
+use std::hash::Hash;
 use std::time::Duration;
 
 use http::Response;
@@ -6,9 +7,10 @@ use seawall_core::{By, Classify, Conclude, ErrIsFailure, Hold, Name, Permit, Rej
 use super::{Policy, PolicyState, RateLimitHeaders};
 use crate::figures::{Figures, Limits};
 use crate::grant::Grant;
+use crate::keyed::{KeyedLimiter, SeededHash};
 use crate::layered::{Layered, Layers, Violation};
 use crate::limiter::Limiter;
-use crate::meter::Standing;
+use crate::meter::{Meter, Standing};
 use crate::throttled::Throttled;
 
 /// A limiter that can tell of each call it has admitted how the caller stands.
@@ -26,6 +28,7 @@ pub trait TellsLimits: Clone + Into<Rejection> + sealed::Sealed {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for crate::Limiter {}
+    impl<K: ?Sized, S> Sealed for crate::KeyedLimiter<K, S> {}
     impl<Call: ?Sized, const N: usize> Sealed for crate::Layers<Call, N> {}
     impl<P, Key: ?Sized, F> Sealed for seawall_core::By<P, Key, F> {}
     impl Sealed for crate::Throttled {}
@@ -73,6 +76,12 @@ impl Told {
 impl TellsGrants for Limiter {
     fn tell(&self, grant: &Grant, told: &mut Told) {
         told.pass(self.name(), self.limits(), &grant.figures);
+    }
+}
+
+impl<K: Hash + ?Sized, S: SeededHash> TellsGrants for KeyedLimiter<K, S> {
+    fn tell(&self, grant: &Grant, told: &mut Told) {
+        told.pass(self.name(), Meter::limits(self, grant), &grant.figures);
     }
 }
 

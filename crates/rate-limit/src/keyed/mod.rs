@@ -10,6 +10,7 @@ mod locked_store;
 mod locked_table;
 #[cfg(all(test, not(seawall_loom)))]
 mod model;
+mod metrics;
 mod policy;
 mod print;
 mod reservation;

@@ -10,10 +10,11 @@ use std::convert::Infallible;
 use std::fmt;
 
 use seawall_core::time::{Clock, Now, Timestamp};
-use seawall_core::{Admits, Ask, ConfigError, Ending, Policy, Shared};
+use seawall_core::{Admits, Ask, ConfigError, Ending, Name, Policy, Shared};
 
 use crate::grant::Grant;
 use crate::meter::Standing;
+use crate::quota::Quota;
 
 /// Several limits over different keys, such as everybody, endpoint, address, user and tenant, as **one** decision: a call takes
 /// from all that concern it, or from none.
@@ -84,8 +85,12 @@ impl<Call: ?Sized, const N: usize> Layers<Call, N> {
         self.rules.iter()
     }
 
-    pub(crate) fn rule(&self, place: usize) -> Option<&Rule<Call>> {
-        self.rules.get(place)
+    /// What was taken for a call, by limit: their names, their quotas and how much was left of each.
+    pub fn standing<'a>(&'a self, taken: &'a Layered<N>) -> impl Iterator<Item = (Name, Quota, u32)> + 'a {
+        let granted = self.rules.iter().zip(taken.grants());
+        granted.filter_map(|(rule, grant)| {
+            grant.map(|grant| (rule.name(), rule.limits(grant).quota(), grant.remaining()))
+        })
     }
 
     /// What every limit that concerns the call has to say. Takes nothing.
@@ -106,6 +111,8 @@ impl<Call: ?Sized, const N: usize> Layers<Call, N> {
     fn give_back(&self, grants: Layered<N>, now: Timestamp) {
         for (rule, grant) in self.rules.iter().zip(grants.0) {
             if let Some(grant) = grant {
+                // What was taken just now may have read the clock once more.
+                let now = now.max(grant.taken.at);
                 rule.give_back(grant, now);
             }
         }

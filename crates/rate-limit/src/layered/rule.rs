@@ -1,11 +1,14 @@
 use std::fmt;
+use std::hash::Hash;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use seawall_core::time::{Clock, Timestamp};
-use seawall_core::Name;
+use seawall_core::{Name, Shared};
 
 use crate::figures::Limits;
 use crate::grant::Grant;
+use crate::keyed::{KeyedRateLimiter, SeededHash};
 use crate::limiter::RateLimiter;
 use crate::meter::{Meter, Standing};
 use crate::throttled::Throttled;
@@ -23,7 +26,28 @@ type Concerns<Call> = dyn Fn(&Call) -> bool + Send + Sync;
 impl<Call: ?Sized + 'static> Rule<Call> {
     /// One limit for all calls.
     pub fn all(limiter: &RateLimiter) -> Self {
-        Self::new(AsOne(limiter.clone()))
+        Self::new(Asking { limiter: limiter.clone(), finds: AsOne })
+    }
+
+    /// A limit for each key that is borrowed from the call; it does not concern calls without one.
+    pub fn by<K, S, F>(limiter: &KeyedRateLimiter<K, S>, key: F) -> Self
+    where
+        K: Hash + ?Sized + 'static,
+        S: SeededHash + 'static,
+        F: Fn(&Call) -> Option<&K> + Send + Sync + 'static,
+    {
+        Self::new(Asking { limiter: limiter.clone(), finds: Borrowed(key, PhantomData) })
+    }
+
+    /// A limit for each key that is made of the call, such as [a part of an address](crate::http::AddressPrefix); it does not
+    /// concern calls without one.
+    pub fn by_value<K, S, F>(limiter: &KeyedRateLimiter<K, S>, key: F) -> Self
+    where
+        K: Hash + 'static,
+        S: SeededHash + 'static,
+        F: Fn(&Call) -> Option<K> + Send + Sync + 'static,
+    {
+        Self::new(Asking { limiter: limiter.clone(), finds: Made(key, PhantomData) })
     }
 
     fn new(asked: impl Asked<Call> + 'static) -> Self {
@@ -75,7 +99,6 @@ impl<Call: ?Sized> Rule<Call> {
         self.asked.count_refused();
     }
 
-    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "what headers tell"))]
     pub(crate) fn limits(&self, grant: &Grant) -> Limits {
         self.asked.limits(grant)
     }
@@ -102,35 +125,86 @@ trait Asked<Call: ?Sized>: Send + Sync {
     fn limits(&self, grant: &Grant) -> Limits;
 }
 
-/// The same limit for every call.
-struct AsOne(RateLimiter);
+struct Asking<P, F> {
+    limiter: Shared<P>,
+    finds: F,
+}
 
-impl<Call: ?Sized> Asked<Call> for AsOne {
+impl<Call: ?Sized, P: Meter<F::Key>, F: Finds<Call>> Asked<Call> for Asking<P, F> {
     fn name(&self) -> Name {
-        self.0.name()
+        self.limiter.name()
     }
 
     fn clock(&self) -> &Clock {
-        self.0.clock()
+        self.limiter.clock()
     }
 
-    fn look(&self, _: &Call, cells: u32, now: Timestamp) -> Option<Standing> {
-        Some(Meter::look(&*self.0, &(), cells, now))
+    fn look(&self, call: &Call, cells: u32, now: Timestamp) -> Option<Standing> {
+        self.finds.find(call, |key| self.limiter.look(key, cells, now))
     }
 
-    fn take(&self, _: &Call, cells: u32, now: Timestamp) -> Option<Result<Grant, Throttled>> {
-        Some(Meter::take(&*self.0, &(), cells, now))
+    fn take(&self, call: &Call, cells: u32, now: Timestamp) -> Option<Result<Grant, Throttled>> {
+        self.finds.find(call, |key| self.limiter.take(key, cells, now))
     }
 
     fn give_back(&self, grant: Grant, now: Timestamp) {
-        Meter::give_back(&*self.0, grant, now);
+        self.limiter.give_back(grant, now);
     }
 
     fn count_refused(&self) {
-        Meter::count_refused(&*self.0);
+        self.limiter.count_refused();
     }
 
     fn limits(&self, grant: &Grant) -> Limits {
-        Meter::limits(&*self.0, grant)
+        self.limiter.limits(grant)
+    }
+}
+
+/// How a call's key is found.
+trait Finds<Call: ?Sized>: Send + Sync {
+    type Key: ?Sized;
+
+    fn find<R>(&self, call: &Call, then: impl FnOnce(&Self::Key) -> R) -> Option<R>;
+}
+
+/// All calls are one.
+struct AsOne;
+
+impl<Call: ?Sized> Finds<Call> for AsOne {
+    type Key = ();
+
+    fn find<R>(&self, _: &Call, then: impl FnOnce(&()) -> R) -> Option<R> {
+        Some(then(&()))
+    }
+}
+
+/// The key is borrowed from the call.
+struct Borrowed<K: ?Sized, F>(F, PhantomData<fn(&K)>);
+
+impl<Call, K, F> Finds<Call> for Borrowed<K, F>
+where
+    Call: ?Sized,
+    K: ?Sized,
+    F: Fn(&Call) -> Option<&K> + Send + Sync,
+{
+    type Key = K;
+
+    fn find<R>(&self, call: &Call, then: impl FnOnce(&K) -> R) -> Option<R> {
+        (self.0)(call).map(then)
+    }
+}
+
+/// The key is made of the call.
+struct Made<K, F>(F, PhantomData<fn(&K)>);
+
+impl<Call, K, F> Finds<Call> for Made<K, F>
+where
+    Call: ?Sized,
+    F: Fn(&Call) -> Option<K> + Send + Sync,
+{
+    type Key = K;
+
+    fn find<R>(&self, call: &Call, then: impl FnOnce(&K) -> R) -> Option<R> {
+        (self.0)(call).map(|key| then(&key))
     }
 }

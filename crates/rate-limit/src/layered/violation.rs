@@ -2,9 +2,10 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use seawall_core::Rejection;
+use seawall_core::{Name, Rejection};
 
 use crate::meter::Standing;
+use crate::quota::Quota;
 use crate::throttled::Throttled;
 
 /// One or more limits of a [`LayeredRateLimiter`](crate::LayeredRateLimiter) did not let the call through; nothing was taken of
@@ -32,6 +33,14 @@ impl<const N: usize> Violation<N> {
     /// wants more cells than one of them ever has.
     pub const fn retry_after(&self) -> Option<Duration> {
         self.rejection.retry_after()
+    }
+
+    /// The limits that concern the call and would let it pass: their names, their quotas and how much is left of each.
+    pub fn others(&self) -> impl Iterator<Item = (Name, Quota, u32)> {
+        self.standings.iter().filter_map(|standing| match standing {
+            Some(Standing::Passes { name, figures, limits }) => Some((*name, limits.quota(), figures.remaining())),
+            _ => None,
+        })
     }
 
     #[cfg(feature = "http")]

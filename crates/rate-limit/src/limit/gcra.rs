@@ -1,6 +1,7 @@
 use seawall_core::ConfigError;
 use seawall_core::time::Timestamp;
 
+use super::refund::{Refund, Turn};
 use super::{Carry, Limit, Refused, Taken, Want};
 use crate::quota::Quota;
 
@@ -28,7 +29,7 @@ impl Gcra {
     /// The finest tick.
     const MOST_TICKS: u64 = 64;
     /// Beyond this the sum of a time and a debt could overflow.
-    const LARGEST: u64 = 1 << 62;
+    pub(super) const LARGEST: u64 = 1 << 62;
 
     /// The limit of this quota.
     ///
@@ -66,6 +67,12 @@ impl Gcra {
         Ok(Self { ticks_per_nano, interval, capacity, burst: quota.burst_size() })
     }
 
+    /// A limit that was taken apart.
+    #[inline(always)]
+    pub(crate) const fn from_parts(ticks_per_nano: u64, interval: u64, capacity: u64, burst: u32) -> Self {
+        Self { ticks_per_nano, interval, capacity, burst }
+    }
+
     /// Ticks of a nanosecond.
     pub const fn ticks_per_nano(&self) -> u64 {
         self.ticks_per_nano
@@ -86,7 +93,7 @@ impl Gcra {
         self.burst
     }
 
-    /// This time in ticks. Saturates after nine years or more since the process's first reading of its clock.
+    /// This time in ticks. Saturates nine years or more after the clock's zero; from then on nothing passes.
     #[inline(always)]
     pub const fn ticks(&self, at: Timestamp) -> u64 {
         at.as_nanos().saturating_mul(self.ticks_per_nano)
@@ -106,26 +113,63 @@ impl Gcra {
         let start = if tat > now { tat } else { now };
         let new = start.saturating_add(cells as u64 * self.interval);
         let latest = now.saturating_add(self.capacity).saturating_add(max_wait);
-        if new <= latest { Ok(new) } else { Err(new.saturating_sub(now).saturating_sub(self.capacity)) }
+        if new <= latest && new < u64::MAX {
+            Ok(new)
+        } else {
+            let missing = new.saturating_sub(now).saturating_sub(self.capacity);
+            // None are missing where the clock has run out.
+            Err(if missing == 0 { 1 } else { missing })
+        }
     }
 
-    /// How much of `taken` can be given back at `now` so that nothing is minted, in ticks.
-    ///
-    /// Think of the kept cells as served first. What was granted at once is then served for at most the time since, and what is
-    /// not yet served can go. While somebody's turn is still to come, and for whoever has waited for a turn, nothing can go that
-    /// later takers have built upon.
+    /// How much of `taken` can be given back at `now` so that nothing is minted, in ticks, if no more is known than the arrival
+    /// time: of a turn all or nothing, and nothing of what others have built upon while turns are to come.
     pub(crate) fn refundable(&self, tat: u64, taken: &Taken, now: u64) -> u64 {
-        let paid = u64::from(taken.cells) * self.interval;
-        let turn = self.ticks(taken.act_at);
-        let unserved = paid.saturating_sub(now.saturating_sub(turn));
         let turns_to_come = tat > now.saturating_add(self.capacity);
-        let safe = if turns_to_come || taken.act_at > taken.at {
-            unserved.min(paid.saturating_sub(tat.saturating_sub(taken.mark)))
-        } else {
-            unserved
-        };
-        safe.min(tat.saturating_sub(now))
+        self.refund(tat, taken, now, turns_to_come, 1)
     }
+
+    /// How much of `taken` can be given back at `now` so that nothing is minted, in ticks, if it is known which turns are to
+    /// come; and what is known of them then.
+    ///
+    /// More of turns than by [`refundable`](Self::refundable): one before no more than a single other cell gives back all but
+    /// that cell's. Therefore nothing of what was granted at once, until the last turn has come.
+    pub(crate) fn refundable_by_turns(&self, tat: u64, taken: &Taken, now: u64, turns: Turns) -> (u64, Turns) {
+        if taken.act_at <= taken.at {
+            let granted = if now < turns.last { 0 } else { self.refund(tat, taken, now, false, 1) };
+            return (granted, turns);
+        }
+        let whole = self.refund(tat, taken, now, true, 1);
+        if whole > 0 || now < turns.moved {
+            return (whole, turns);
+        }
+        let part = self.refund(tat, taken, now, true, self.interval.saturating_mul(2));
+        (part, if part > 0 { Turns { moved: turns.last, ..turns } } else { turns })
+    }
+
+    fn refund(&self, tat: u64, taken: &Taken, now: u64, turns_to_come: bool, built_below: u64) -> u64 {
+        let refund = Refund {
+            paid: u64::from(taken.cells).saturating_mul(self.interval),
+            elapsed: now.saturating_sub(self.ticks(taken.act_at)),
+            built_upon: tat.checked_sub(taken.mark),
+            built_below,
+            turn: match taken.act_at > taken.at {
+                true if now > self.ticks(taken.act_at) => Turn::Over,
+                false if !turns_to_come => Turn::None,
+                _ => Turn::ToCome,
+            },
+        };
+        refund.safe().min(tat.saturating_sub(now))
+    }
+}
+
+/// What is known of the turns that a [`Gcra`] gave to those who waited, in ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Turns {
+    /// When the last of them comes: the latest that was ever given.
+    pub(crate) last: u64,
+    /// Until when those that were given lie nearer to the past than they were told.
+    pub(crate) moved: u64,
 }
 
 impl Limit for Gcra {

@@ -17,11 +17,28 @@
 //! # Ok::<(), seawall_core::ConfigError>(())
 //! ```
 
+mod fixed_window;
 mod gcra;
+mod pacer;
+mod refund;
+mod sliding_log;
 mod sliding_window;
+mod token_steps;
+mod warm_up;
+mod warm_up_threshold;
+mod window_counter;
 
+pub use fixed_window::{Alignment, FixedWindow, FixedWindowState};
 pub use gcra::Gcra;
+pub use pacer::{Pacer, PacerState};
+pub use sliding_log::{SlidingLog, SlidingLogState};
 pub use sliding_window::{SlidingWindow, SlidingWindowState};
+pub use token_steps::{TokenSteps, TokenStepsState};
+pub use warm_up::{WarmUp, WarmUpState};
+pub use warm_up_threshold::{WarmUpThreshold, WarmUpThresholdState};
+pub use window_counter::{WindowCounter, WindowCounterState};
+
+use std::time::Duration;
 
 use seawall_core::time::Timestamp;
 
@@ -84,6 +101,15 @@ impl Want {
     pub const fn now(now: Timestamp, cells: u32) -> Self {
         Self { now, cells, max_wait: 0 }
     }
+
+    /// The turn at this time, or now if that has come, unless it would be waited for too long.
+    fn turn(&self, at: u64) -> Result<Timestamp, Refused> {
+        let wait = at.saturating_sub(self.now.as_nanos());
+        if wait > self.max_wait {
+            return Err(Refused::Later { retry_after: wait });
+        }
+        Ok(Timestamp::from_nanos(at.max(self.now.as_nanos())))
+    }
 }
 
 /// What was taken: the receipt by which it can be given back.
@@ -124,4 +150,15 @@ pub enum Carry {
     Proportional,
     /// It is forgotten: everybody begins anew.
     Reset,
+}
+
+/// A count by its share of another limit, rounded up.
+fn scaled(count: u32, to: u32, from: u32) -> u32 {
+    let share = (u64::from(count) * u64::from(to)).div_ceil(u64::from(from));
+    u32::try_from(share).unwrap_or(u32::MAX)
+}
+
+/// In whole nanoseconds, as far as they go.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

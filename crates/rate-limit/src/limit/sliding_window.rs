@@ -28,6 +28,18 @@ pub struct SlidingWindowState {
     counts: [u32; SlidingWindow::MOST_BUCKETS as usize + 1],
 }
 
+impl SlidingWindowState {
+    /// The newest bucket's number.
+    pub(crate) const fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// No turn comes before this, in nanoseconds.
+    pub(crate) const fn turn(&self) -> u64 {
+        self.turn
+    }
+}
+
 impl SlidingWindow {
     /// The most buckets that a period can have, and as many as it has if it is not said.
     pub const MOST_BUCKETS: u8 = 8;
@@ -60,11 +72,6 @@ impl SlidingWindow {
         self.buckets as u64 + 1
     }
 
-    /// The buckets' length, all counted ones together: for so long a cell counts at most, in nanoseconds.
-    const fn span(&self) -> u64 {
-        self.bucket.saturating_mul(self.counted())
-    }
-
     #[expect(clippy::cast_possible_truncation, reason = "at most 8")]
     const fn place(&self, bucket: u64) -> usize {
         (bucket % self.counted()) as usize
@@ -85,6 +92,26 @@ impl SlidingWindow {
 
     fn sum(&self, state: &SlidingWindowState) -> u64 {
         state.counts[..=usize::from(self.buckets)].iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// Lets time pass up to `now`.
+    pub(crate) fn roll(&self, state: &mut SlidingWindowState, now: Timestamp) {
+        *state = self.at(state, now.as_nanos() / self.bucket);
+    }
+
+    /// How many cells count, and how many of them in the newest bucket.
+    pub(crate) fn used(&self, state: &SlidingWindowState) -> (u64, u64) {
+        (self.sum(state), u64::from(state.counts[self.place(state.head)]))
+    }
+
+    /// Sets how many cells the newest bucket has.
+    pub(crate) fn set_newest(&self, state: &mut SlidingWindowState, cells: u32) {
+        state.counts[self.place(state.head)] = cells;
+    }
+
+    /// When there is room for one cell, in nanoseconds.
+    pub(crate) fn free_at(&self, state: &SlidingWindowState) -> u64 {
+        self.next(state, state.head.saturating_mul(self.bucket), 1).0
     }
 
     /// When the next cells can pass: time, and the state at that time.
@@ -157,7 +184,7 @@ impl Limit for SlidingWindow {
             .find(|age| state.head.checked_sub(*age).is_some_and(|bucket| state.counts[self.place(bucket)] > 0));
         Timestamp::from_nanos(match counted {
             Some(age) => (state.head - age + self.counted()).saturating_mul(self.bucket).max(state.turn),
-            None => state.turn,
+            None => state.head.saturating_mul(self.bucket).max(state.turn),
         })
     }
 
@@ -171,16 +198,19 @@ impl Limit for SlidingWindow {
         state.turn = a.turn.max(b.turn);
     }
 
+    /// In whole buckets, for they stay where the clock aligns them.
     fn ahead(&self, state: &SlidingWindowState, now: Timestamp, longest_wait: u64) -> u64 {
-        let latest = now.as_nanos().saturating_add(self.span()).saturating_add(longest_wait);
-        state.head.saturating_mul(self.bucket).max(state.turn).saturating_sub(latest)
+        let latest = now.as_nanos().saturating_add(longest_wait);
+        let ahead = state.head.saturating_mul(self.bucket).max(state.turn).saturating_sub(latest);
+        ahead - ahead % self.bucket
     }
 
+    /// By no more than whole buckets: what is counted was not longer ago than it seems.
     fn pull_back(&self, state: &mut SlidingWindowState, by: u64) {
-        let back = by.div_ceil(self.bucket).min(state.head);
+        let back = (by / self.bucket).min(state.head);
         let old = *state;
         state.head -= back;
-        state.turn = state.turn.saturating_sub(by);
+        state.turn = state.turn.saturating_sub(by / self.bucket * self.bucket);
         state.counts = Default::default();
         for age in 0..self.counted().min(old.head + 1) {
             // There is no bucket before the clock's zero: what was older counts as if it came then.

@@ -3,12 +3,13 @@ use std::sync::{Arc, OnceLock};
 use seawall_core::observe::Observer;
 use seawall_core::stripe::{self, Striped};
 use seawall_core::sync::Mutex;
-use seawall_core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use seawall_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use seawall_core::time::Clock;
 use seawall_core::{ConfigError, Configure};
 
 use super::Limiter;
 use crate::adaptive::checked_load;
+use crate::algorithm::Algorithm;
 use crate::burst::Watch;
 use crate::cell::Cell;
 use crate::config::{Config, Mode};
@@ -34,12 +35,23 @@ impl Settings {
         if self.config.adaptive.is_some() { self.config.quota.scaled(self.share) } else { self.config.quota }
     }
 
-    pub(super) const fn config(&self) -> &Config {
-        &self.config
-    }
-
-    pub(super) const fn share(&self) -> f64 {
-        self.share
+    /// Whether `cell` can keep every quota that may hold.
+    fn check(&self, cell: &Cell) -> Result<(), ConfigError> {
+        let Config { quota, algorithm, adaptive, .. } = self.config;
+        cell.check(self.quota(), algorithm)?;
+        let Some(adaptive) = adaptive else { return Ok(()) };
+        for share in [adaptive.within(0.0), adaptive.within(f64::MAX)] {
+            cell.check(quota.scaled(share), algorithm)?;
+        }
+        if quota.has_burst() {
+            // The limit and the burst of a share are rounded each by itself: what refills a burst is at most doubled.
+            let doubled = quota.burst(quota.burst_size().saturating_mul(2));
+            cell.check(doubled, algorithm).map_err(|error| {
+                let valid = format!("half of {}, as the quota is adaptive", error.valid());
+                ConfigError::new(error.field().to_owned(), quota.burst_size(), valid)
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -65,28 +77,25 @@ impl Limiter {
             let mut settings = self.settings.lock();
             let Some(adaptive) = settings.config.adaptive else { return Ok(settings.quota()) };
             let from = settings.quota();
-            settings.share = adaptive.next(settings.share, load);
-            let to = settings.quota();
+            let share = adaptive.next(settings.share, load);
+            let to = settings.config.quota.scaled(share);
+            if from != to {
+                self.cell.carry(to, settings.config.algorithm, Carry::AsIs, now)?;
+            }
+            settings.share = share;
             if from == to {
                 return Ok(to);
             }
-            self.replace(to, settings.config(), Carry::AsIs, now)?;
             (Event::Adapted { name: self.name, load, from, to }, settings.config.observer.clone())
         };
         event.tell(observer.as_deref());
         Ok(self.quota())
     }
 
-    fn replace(
-        &self,
-        quota: Quota,
-        config: &Config,
-        carry: Carry,
-        now: seawall_core::time::Timestamp,
-    ) -> Result<(), ConfigError> {
-        // First the generation: what was granted under the old quota is not taken back under the new one.
-        self.generation.fetch_add(1, Ordering::Relaxed);
-        self.cell.carry(quota, config.algorithm, carry, now)
+    /// The algorithm, the share of the quota that the load leaves, and the mode.
+    pub(crate) fn configured(&self) -> (Algorithm, f64, Mode) {
+        let settings = self.settings.lock();
+        (settings.config.algorithm, settings.share, settings.config.mode)
     }
 
     #[cold]
@@ -112,12 +121,13 @@ impl Configure for Limiter {
             let _ = watch.set(Watch::new(burst)?);
         }
         let settings = Settings::new(config);
+        let cell = Cell::scaled(settings.quota(), settings.config.algorithm, settings.config.scaling)?;
+        settings.check(&cell)?;
         Ok(Self {
-            cell: Cell::scaled(settings.quota(), settings.config.algorithm, settings.config.scaling)?,
+            cell,
             clock,
             name,
             id: next_id(),
-            generation: AtomicU32::new(0),
             shadow: AtomicBool::new(settings.config.mode == Mode::Shadow),
             max_wait: AtomicU64::new(max_wait),
             counts: Striped::new(stripe::seats()),
@@ -135,7 +145,7 @@ impl Configure for Limiter {
         let now = self.clock.now();
         let (event, observer) = {
             let mut settings = self.settings.lock();
-            let kept = settings.config();
+            let kept = &settings.config;
             if config.scaling != kept.scaling {
                 let valid = format!("{:?}: a limiter keeps its scaling", kept.scaling);
                 return Err(ConfigError::new("scaling", format!("{:?}", config.scaling), valid));
@@ -144,10 +154,11 @@ impl Configure for Limiter {
             if let (Some(_), Some(adaptive)) = (kept.adaptive, next.config.adaptive) {
                 next.share = adaptive.within(settings.share);
             }
-            // Nothing has changed yet, and what can fail comes first.
+            // Nothing changes before all of it can.
+            next.check(&self.cell)?;
             let from = settings.quota();
-            self.replace(next.quota(), next.config(), next.config.carry, now)?;
             self.watch_for(&next, now)?;
+            self.cell.carry(next.quota(), next.config.algorithm, next.config.carry, now)?;
             self.shadow.store(next.config.mode == Mode::Shadow, Ordering::Relaxed);
             self.max_wait.store(next.config.max_wait_nanos(), Ordering::Relaxed);
             let event = Event::Reconfigured { name: self.name, from, to: next.quota() };
