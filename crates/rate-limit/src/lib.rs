@@ -39,7 +39,7 @@ pub use keyed::{
 };
 pub use layered::{Layered, LayeredRateLimiter, Layers, Rule, Violation};
 pub use limit::Carry;
-pub use limiter::{Limiter, RateLimiter};
+pub use limiter::{Debt, Limiter, RateLimiter};
 pub use policy::{Cells, Turn};
 pub use quota::Quota;
 pub use reservation::Reservation;

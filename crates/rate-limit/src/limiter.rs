@@ -1,3 +1,4 @@
+mod debt;
 mod settings;
 
 use std::fmt;
@@ -19,6 +20,8 @@ use crate::meter::Standing;
 use crate::quota::Quota;
 use crate::reservation::Reservation;
 use crate::throttled::Throttled;
+
+pub use debt::Debt;
 
 use settings::Settings;
 

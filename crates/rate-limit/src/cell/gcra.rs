@@ -169,6 +169,17 @@ impl GcraCell {
         self.epoch.during(|| self.update(|_, _| 0));
     }
 
+    /// Owes until `reset_at`, if it owes for less.
+    pub(crate) fn raise(&self, reset_at: Timestamp, now: Timestamp) {
+        let _alone = self.replacing.lock();
+        self.epoch.during(|| {
+            self.update(|gcra, tat| {
+                let full = gcra.ticks(now).saturating_add(gcra.capacity());
+                tat.max(gcra.ticks(reset_at).min(full))
+            });
+        });
+    }
+
     fn update(&self, change: impl Fn(&Gcra, u64) -> u64) {
         let mut tat = self.tat.load(Ordering::Acquire);
         loop {

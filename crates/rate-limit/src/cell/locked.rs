@@ -5,7 +5,7 @@ use seawall_core::time::{Clock, Timestamp};
 use super::{Decision, Denied, Epoch, Granted};
 use crate::algorithm::{Algorithm, Built};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Limit, Taken, Want};
+use crate::limit::{Carry, Limit, Taken, Want, owing};
 use crate::quota::Quota;
 
 /// Any [`Limit`] with its state, under a lock.
@@ -33,6 +33,7 @@ pub(crate) trait Store: Send + Sync {
     /// Whether the quota could be replaced by this one.
     fn check(&self, quota: Quota, algorithm: Algorithm) -> Result<(), ConfigError>;
     fn carry(&self, quota: Quota, algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError>;
+    fn raise(&self, cells: u32, reset_at: Timestamp, now: Timestamp);
     fn reset(&self);
 }
 
@@ -111,6 +112,12 @@ impl<L: Built> Store for Locked<L> {
         inner.limit = limit;
         inner.limits = Limits::of(quota);
         Ok(())
+    }
+
+    fn raise(&self, cells: u32, reset_at: Timestamp, now: Timestamp) {
+        let Inner { limit, state, .. } = &mut *self.inner.lock();
+        self.epoch.advance();
+        limit.merge(state, &owing(limit, cells, reset_at, now));
     }
 
     fn reset(&self) {

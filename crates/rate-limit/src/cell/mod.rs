@@ -189,6 +189,16 @@ impl Cell {
         }
     }
 
+    /// Has taken at least so many cells, that count until `reset_at`; a token bucket goes by the time alone.
+    pub(crate) fn raise(&self, cells: u32, reset_at: Timestamp, now: Timestamp) {
+        match self {
+            Self::Gcra(cell) => cell.raise(reset_at, now),
+            Self::Window(cell) => cell.freeze().raise(cells, reset_at, now),
+            Self::Locked(cell) => cell.raise(cells, reset_at, now),
+            Self::Sharded(cell) => cell.cell().raise(cells, reset_at, now),
+        }
+    }
+
     /// Forgets whatever was taken.
     pub(crate) fn reset(&self) {
         match self {

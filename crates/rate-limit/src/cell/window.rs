@@ -4,7 +4,7 @@ use seawall_core::time::{Clock, Timestamp};
 
 use super::{Decision, Denied, Epoch, Granted};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Limit, Refused, SlidingWindow, SlidingWindowState, Taken, Want};
+use crate::limit::{Carry, Limit, Refused, SlidingWindow, SlidingWindowState, Taken, Want, owing};
 
 /// A [`SlidingWindow`] that is changed by a compare-and-swap while its newest bucket lasts.
 ///
@@ -269,6 +269,13 @@ impl Frozen<'_> {
         slow.state = window.carry(&slow.window, slow.state, carry, now);
         slow.window = window;
         slow.limits = limits;
+    }
+
+    /// Has taken at least so many cells, that count until `reset_at`.
+    pub(crate) fn raise(&mut self, cells: u32, reset_at: Timestamp, now: Timestamp) {
+        self.cell.epoch.advance();
+        let Slow { window, state, .. } = &mut *self.slow;
+        window.merge(state, &owing(window, cells, reset_at, now));
     }
 
     /// Forgets whatever was taken.

@@ -12,7 +12,7 @@ use super::arrivals::Arrivals;
 use super::print::{Print, WAYS, sets_for};
 use crate::cell::Epoch;
 use crate::figures::Limits;
-use crate::limit::{Carry, Limit, Refused, Taken, Want};
+use crate::limit::{Carry, Limit, Refused, Taken, Want, owing};
 
 /// The states of many keys in bounded memory, for any [`Limit`], which forgets nothing that would refuse.
 ///
@@ -120,20 +120,6 @@ impl<L: Limit> Set<L> {
 
 fn print_way(keys: &[u64; WAYS], print: Print) -> Option<usize> {
     keys.iter().position(|key| print.is_same_key(*key))
-}
-
-/// A state in which so many cells count until `reset_at` or longer, but no longer than if they were taken now.
-fn owing<L: Limit>(limit: &L, cells: u32, reset_at: Timestamp, now: Timestamp) -> L::State {
-    let cells = cells.min(limit.remaining(&L::State::default(), now));
-    let taken_at = |at| {
-        let mut state = L::State::default();
-        let _ = limit.take(&mut state, Want::now(at, cells));
-        state
-    };
-    let fresh = taken_at(now);
-    let earlier = limit.reset_at(&fresh).saturating_duration_since(reset_at);
-    let aged = taken_at(now - earlier);
-    if limit.reset_at(&aged) >= reset_at { aged } else { fresh }
 }
 
 impl<L: Limit> LockedTable<L> {

@@ -19,6 +19,7 @@
 
 mod fixed_window;
 mod gcra;
+mod owing;
 mod pacer;
 mod refund;
 mod sliding_log;
@@ -30,6 +31,7 @@ mod window_counter;
 
 pub use fixed_window::{Alignment, FixedWindow, FixedWindowState};
 pub use gcra::Gcra;
+pub(crate) use owing::owing;
 pub use pacer::{Pacer, PacerState};
 pub use sliding_log::{SlidingLog, SlidingLogState};
 pub use sliding_window::{SlidingWindow, SlidingWindowState};
