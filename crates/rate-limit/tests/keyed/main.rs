@@ -1,0 +1,1 @@
+//! One limit for each of many keys.

@@ -1,0 +1,262 @@
+//! Every interleaving, with at most two preemptions, of two or three threads on the keys of one set: whoever comes and goes, no
+//! key passes more than its limit, nothing that was granted is forgotten, and nothing that was given back is minted.
+//!
+//! `RUSTFLAGS="--cfg seawall_loom" cargo test --release -p seawall-rate-limit --test keyed_loom -- --nocapture`
+#![cfg(seawall_loom)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use loom::thread;
+use seawall_core::Configure;
+use seawall_core::stripe::model::sit;
+use seawall_core::time::Clock;
+use seawall_rate_limit::{Algorithm, Config, Keyed, KeyedLimiter, Quota, QuotaClass};
+
+/// In which order the threads of a model are made: loom looks for other interleavings where one thread's access meets another's
+/// last one.
+#[derive(Clone, Copy)]
+enum Order {
+    AsWritten,
+    Reversed,
+}
+
+/// Explores `body` in both orders, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
+fn explore(name: &str, floor: usize, body: impl Fn(Order) + Copy + Sync + Send + 'static) {
+    let explored = Arc::new(AtomicUsize::new(0));
+    for order in [Order::AsWritten, Order::Reversed] {
+        let mut model = loom::model::Builder::new();
+        // `LOOM_MAX_PREEMPTIONS` may ask for more.
+        model.preemption_bound = model.preemption_bound.or(Some(2));
+        // Whoever drains a key makes many steps.
+        model.max_branches = 10_000;
+        let explored = explored.clone();
+        model.check(move || {
+            explored.fetch_add(1, Ordering::Relaxed);
+            sit(None);
+            body(order);
+        });
+    }
+    let explored = explored.load(Ordering::Relaxed);
+    println!("{name}: {explored} executions explored");
+    assert!(explored >= floor, "{name}: only {explored} executions, the floor is {floor}");
+}
+
+/// One set of four slots on a clock that stands still; keys from 100 on are of a class with one cell at once in half the time.
+struct Keys(KeyedLimiter<u32>);
+
+const INTERVAL: Duration = Duration::from_micros(10);
+
+impl Keys {
+    /// Keys that may take so many cells at once.
+    fn new(algorithm: Algorithm, burst: u32) -> Arc<Self> {
+        let quota = match algorithm {
+            Algorithm::Gcra => Quota::new(1, INTERVAL).burst(burst),
+            _ => Quota::new(burst, Duration::from_millis(1)),
+        };
+        let halved = Quota::new(1, INTERVAL / 2);
+        let class_of = |key: &u32| if *key < 100 { QuotaClass::FIRST } else { QuotaClass::new(1) };
+        let config = Keyed::new(Config::new(quota).algorithm(algorithm)).capacity(4).classes([halved]).class_of(class_of);
+        let (clock, time) = Clock::manual();
+        time.advance(Duration::from_secs(1));
+        Arc::new(Self(KeyedLimiter::build(config, clock).expect("a valid configuration")))
+    }
+
+    /// Keys of one token bucket each.
+    fn buckets(burst: u32) -> Arc<Self> {
+        Self::new(Algorithm::Gcra, burst)
+    }
+
+    fn takes(&self, key: u32) -> bool {
+        self.0.check(&key).is_ok()
+    }
+
+    fn take(&self, key: u32, cells: u32) {
+        assert!(self.0.check_n(&key, cells).is_ok(), "key {key} has {cells} cells");
+    }
+
+    /// How many more cells a key gets.
+    fn drain(&self, key: u32) -> u32 {
+        (0..4).filter(|_| self.takes(key)).count() as u32
+    }
+
+    fn remaining(&self, key: u32) -> u32 {
+        self.0.peek(&key).remaining()
+    }
+}
+
+type Role = Box<dyn FnOnce(&Keys) -> u32 + Send>;
+
+/// Lets a thread for each role work on `keys`, and gives what they say.
+fn together<const N: usize>(keys: &Arc<Keys>, order: Order, roles: [Role; N]) -> [u32; N] {
+    let mut seated: Vec<_> = roles.into_iter().enumerate().collect();
+    if matches!(order, Order::Reversed) {
+        seated.reverse();
+    }
+    let threads: Vec<_> = seated
+        .into_iter()
+        .map(|(seat, work)| {
+            let keys = keys.clone();
+            let thread = thread::spawn(move || {
+                sit(Some(seat).filter(|seat| *seat < 2));
+                work(&keys)
+            });
+            (seat, thread)
+        })
+        .collect();
+    let mut said = [0; N];
+    for (seat, thread) in threads {
+        said[seat] = thread.join().expect("no thread panics");
+    }
+    said
+}
+
+fn check(key: u32) -> Role {
+    Box::new(move |keys| u32::from(keys.takes(key)))
+}
+
+#[test]
+fn a_call_that_meets_its_keys_eviction_counts_for_its_key_and_for_no_other() {
+    explore("a call and the eviction of its key", 200, |order| {
+        let keys = Keys::buckets(3);
+        keys.take(0, 1);
+        (1..4).for_each(|key| keys.take(key, 3));
+        let [own, newcomer] = together(&keys, order, [check(0), check(4)]);
+        assert!(own + newcomer > 0, "there was room for one of them");
+        if own == 0 {
+            // What it inherited includes the call if that was charged first; then nobody was admitted for it.
+            let inherited = keys.0.snapshot().inherited;
+            assert_eq!(u64::from(keys.remaining(4)), 3 - 1 - inherited, "the newcomer was charged for another");
+        }
+        let all = 1 + own + keys.drain(0);
+        assert!(all <= 3, "{all} cells for one key");
+        let all = newcomer + keys.drain(4);
+        assert!(all <= 3, "{all} cells for the newcomer");
+    });
+}
+
+#[test]
+fn a_swap_by_what_was_read_of_a_key_that_went_admits_nobody() {
+    explore("a call and a slot that came to the same time", 500, |order| {
+        let keys = Keys::buckets(2);
+        keys.take(0, 1);
+        keys.take(1, 1);
+        (2..4).for_each(|key| keys.take(key, 2));
+        let reserves: Role = Box::new(|keys| {
+            // It owes less than the key that went, and then, by a turn, exactly as much.
+            let refused = keys.0.check(&100).is_err();
+            let reserved = keys.0.reserve(&100, 1, INTERVAL);
+            reserved.is_ok_and(|turn| turn.keep().cells() == 1 && refused).into()
+        });
+        let [own, _] = together(&keys, order, [check(0), reserves]);
+        let all = 1 + own + keys.drain(0);
+        assert!(all <= 2, "{all} cells for one key");
+    });
+}
+
+#[test]
+fn a_new_key_that_two_call_has_one_slot() {
+    explore("two calls of a new key", 50, |order| {
+        let keys = Keys::buckets(1);
+        let said = together(&keys, order, [check(0), check(0)]);
+        assert_eq!(said.iter().sum::<u32>(), 1);
+        assert_eq!(keys.0.snapshot().arrived, 1);
+    });
+}
+
+#[test]
+fn a_new_key_that_two_call_while_a_third_wants_its_slot_has_one_limit() {
+    explore("two calls of a new key and another newcomer", 2_000, |order| {
+        let keys = Keys::buckets(2);
+        keys.take(1, 1);
+        (2..5).for_each(|key| keys.take(key, 2));
+        let [one, other, newcomer] = together(&keys, order, [check(0), check(0), check(5)]);
+        // One cell is inherited.
+        assert_eq!(one + other + newcomer, 1);
+        assert_eq!(keys.drain(0) + keys.drain(5), 0);
+    });
+}
+
+#[test]
+fn no_two_newcomers_get_the_same_room() {
+    explore("a call and two newcomers", 2_000, |order| {
+        let keys = Keys::buckets(2);
+        keys.take(0, 1);
+        keys.take(1, 1);
+        (2..4).for_each(|key| keys.take(key, 2));
+        let [own, one, other] = together(&keys, order, [check(0), check(4), check(5)]);
+        for (key, had) in [(0, 1 + own), (1, 1), (4, one), (5, other)] {
+            let all = had + keys.drain(key);
+            assert!(all <= 2, "{all} cells for key {key}");
+        }
+    });
+}
+
+#[test]
+fn what_is_given_back_while_the_key_calls_is_there_once() {
+    explore("giving back and a call", 40, |order| {
+        let keys = Keys::buckets(2);
+        let granted = keys.0.check(&0).expect("the first of two");
+        let gives_back: Role = Box::new(move |keys| {
+            keys.0.refund(granted);
+            0
+        });
+        let [_, own] = together(&keys, order, [gives_back, check(0)]);
+        assert_eq!(own + keys.drain(0), 2);
+    });
+}
+
+#[test]
+fn what_is_given_back_while_the_key_goes_is_not_minted() {
+    explore("giving back and a newcomer", 30, |order| {
+        let keys = Keys::buckets(2);
+        let granted = keys.0.check(&0).expect("the first of two");
+        keys.take(5, 1);
+        (1..3).for_each(|key| keys.take(key, 2));
+        let gives_back: Role = Box::new(move |keys| {
+            keys.0.refund(granted);
+            0
+        });
+        let [_, newcomer] = together(&keys, order, [gives_back, check(4)]);
+        for (key, had) in [(0, 0), (5, 1), (4, newcomer)] {
+            let all = had + keys.drain(key);
+            assert!(all <= 2, "{all} cells for key {key}");
+        }
+    });
+}
+
+#[test]
+fn what_was_forgotten_is_not_given_back() {
+    explore("a reset and a call", 100, |order| {
+        let keys = Keys::buckets(2);
+        let granted = keys.0.check(&0).expect("the first of two");
+        let resets: Role = Box::new(|keys| {
+            keys.0.reset(&0);
+            0
+        });
+        let takes: Role = Box::new(|keys| {
+            let Ok(granted) = keys.0.check(&0) else { return 0 };
+            keys.0.refund(granted);
+            1
+        });
+        together(&keys, order, [resets, takes]);
+        keys.0.refund(granted);
+        assert!(keys.drain(0) <= 2, "what was forgotten was given back");
+    });
+}
+
+#[test]
+fn a_window_under_a_lock_holds_too() {
+    explore("a call and two newcomers of a window", 200, |order| {
+        let keys = Keys::new(Algorithm::sliding_window(), 2);
+        keys.take(0, 1);
+        keys.take(1, 1);
+        (2..4).for_each(|key| keys.take(key, 2));
+        let [own, one, other] = together(&keys, order, [check(0), check(4), check(5)]);
+        for (key, had) in [(0, 1 + own), (1, 1), (4, one), (5, other)] {
+            let all = had + keys.drain(key);
+            assert!(all <= 2, "{all} cells for key {key}");
+        }
+    });
+}
