@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use seawall_core::time::{Clock, ManualTime};
+use seawall_core::time::{Clock, ManualTime, Timestamp};
 use seawall_core::{Deadline, Jitter, Rejection};
-use seawall_retry::{Attempt, Config, Deadlines, Hedge, HedgeConfig, Requests, Retry, Verdict};
+use seawall_retry::{Attempt, Budget, Config, Deadlines, Hedge, HedgeConfig, InFlight, Requests, Retry, Verdict};
 use seawall_testkit::drive::{make_ready, poll, poll_ready};
 use seawall_testkit::service::{self, Answer, CallError, Ready};
 use tower::limit::ConcurrencyLimit;
@@ -211,6 +211,119 @@ fn the_deadline_ends_a_wait_for_the_service_too() {
     let Poll::Ready(Err(CallError::Rejected(rejection))) = poll(call.as_mut()) else { panic!("time is over") };
     assert_eq!(rejection.reason(), "deadline_passed");
     assert_eq!(retry.snapshot().total.deadline, 1);
+}
+
+#[test]
+fn the_deadline_ends_a_wait_for_the_service_however_short_attempts_are() {
+    let (retry, time) = retry(plain().within(5 * SECOND).attempt_timeout(SECOND).max_attempts(9));
+    let (inner, control) = service::controlled();
+    control.answer(Answer::Fail);
+    let mut service = retry.layer().layer(inner);
+    make_ready(&mut service);
+    let mut call = pin!(service.call(1));
+    assert!(poll(call.as_mut()).is_pending());
+    control.ready(Ready::NotYet);
+    time.advance(SECOND);
+    assert!(poll(call.as_mut()).is_pending());
+    assert_eq!(time.next_wake(), Some(Timestamp::ZERO + 5 * SECOND), "it is woken at its deadline");
+    time.advance(4 * SECOND);
+    assert!(matches!(poll(call.as_mut()), Poll::Ready(Err(CallError::Rejected(_)))));
+    assert_eq!((retry.snapshot().total.deadline, control.seen().calls), (1, 1));
+}
+
+#[test]
+fn the_first_attempt_is_made_and_its_time_begins_when_the_service_is_called() {
+    let (retry, time) = retry(plain().attempt_timeout(2 * SECOND).max_attempts(1));
+    let (inner, control) = service::controlled();
+    control.answer(Answer::Hold);
+    let mut service = retry.layer().layer(inner);
+    make_ready(&mut service);
+    drop(service.call(1));
+    assert_eq!((control.seen().calls, control.seen().dropped), (1, 1));
+    assert_eq!(retry.snapshot().total.abandoned, 1);
+    make_ready(&mut service);
+    let call = service.call(2);
+    assert_eq!(control.seen().in_flight, 1);
+    time.advance(2 * SECOND);
+    assert!(
+        matches!(poll(pin!(call)), Poll::Ready(Err(CallError::Rejected(_)))),
+        "its time was over before the first poll"
+    );
+    assert_eq!(control.seen().in_flight, 0);
+    control.assert_kept();
+}
+
+#[test]
+fn a_deadline_that_passed_before_the_call_makes_no_attempt() {
+    let (retry, time) = retry(plain());
+    let (inner, control) = service::controlled();
+    let dated = Dated(Deadline::at(Timestamp::ZERO + SECOND));
+    let mut service = retry.layer().requests(dated).layer(inner);
+    time.advance(SECOND);
+    make_ready(&mut service);
+    let Poll::Ready(Err(CallError::Rejected(rejection))) = poll(pin!(service.call(1))) else { panic!("time is over") };
+    assert_eq!((rejection.reason(), control.seen().calls), ("deadline_passed", 0));
+    assert_eq!(retry.snapshot().total.deadline, 1);
+}
+
+/// All requests have the same deadline.
+#[derive(Clone)]
+struct Dated(Deadline);
+
+impl Deadlines<u32> for Dated {
+    fn deadline(&self, _request: &u32) -> Option<Deadline> {
+        Some(self.0)
+    }
+
+    fn set_deadline(&self, _request: &mut u32, _deadline: Deadline) {}
+}
+
+impl Requests<u32> for Dated {
+    fn copy(&self, request: &u32) -> Option<u32> {
+        Some(*request)
+    }
+}
+
+#[test]
+fn a_panic_in_a_call_or_its_future_counts_as_abandoned_and_leaves_the_budget() {
+    let budget = Budget::new(InFlight::default()).expect("valid");
+    let (retry, _time) = retry(Config::default().budget(budget.clone()));
+    let panics = |request: u32| {
+        assert_ne!(request, 0, "a call panics");
+        async move {
+            assert_ne!(request, 1, "a future panics");
+            Ok::<_, std::io::Error>(request)
+        }
+    };
+    let mut service = retry.layer().boxed().layer(service_fn(panics));
+    for request in 0..3 {
+        let call = std::panic::AssertUnwindSafe(|| poll(pin!(service.call(request))));
+        assert_eq!(std::panic::catch_unwind(call).is_err(), request < 2);
+    }
+    let total = retry.snapshot().total;
+    assert_eq!((total.abandoned, total.first_good), (2, 1));
+    assert_eq!((budget.snapshot().calls, budget.snapshot().in_flight), (3, 0));
+}
+
+#[test]
+fn a_call_whose_result_was_given_has_left_its_budget_and_kept_nothing() {
+    let budget = Budget::new(InFlight::default()).expect("valid");
+    let (retry, time) = retry(plain().budget(budget.clone()).max_attempts(2));
+    let (inner, control) = service::controlled();
+    let mut service = retry.layer().layer(inner);
+    for answer in [Answer::Succeed, Answer::Fail] {
+        control.answer(answer);
+        make_ready(&mut service);
+        let mut call = pin!(service.call(1));
+        while poll(call.as_mut()).is_pending() {
+            assert_eq!(budget.snapshot().in_flight, 1);
+            time.advance(SECOND);
+        }
+        assert_eq!((budget.snapshot().in_flight, budget.snapshot().extra_in_flight), (0, 0));
+        assert_eq!(time.next_wake(), None);
+    }
+    assert_eq!((budget.snapshot().calls, budget.snapshot().spent), (2, 1), "left once each");
+    assert_eq!(retry.snapshot().total.abandoned, 0);
 }
 
 #[test]

@@ -1,8 +1,14 @@
 //! Making a call again.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a call that is built where it is awaited is not moved, and most of its parts never reach memory"
+)]
+
 pub(crate) mod account;
 mod config;
 mod event;
+mod limit;
 mod run;
 mod snapshot;
 mod state;
@@ -30,6 +36,7 @@ use crate::budget::Budget;
 use crate::verdict::Verdict;
 use account::{Account, Payer};
 use config::Settings;
+use limit::{Limit, Whose};
 use state::{Course, Next};
 
 /// Makes a call again when its result asks for that: a handle, cheap to clone and shared by all clones.
@@ -186,17 +193,53 @@ impl Inner {
     fn settings(&self) -> Arc<Settings> {
         self.settings.read().clone()
     }
+
+    /// Whether calls have a time limit without bringing one.
+    #[inline]
+    fn is_limited(&self) -> bool {
+        self.within.load(Ordering::Acquire) != NONE || self.attempt_timeout.load(Ordering::Acquire) != NONE
+    }
+
+    /// When a call that begins at `now` must have ended, and its first attempt.
+    #[inline(never)]
+    fn limits(&self, deadline: Option<Deadline>, now: Timestamp) -> (Option<Timestamp>, Option<Limit>) {
+        let deadline = match self.within.load(Ordering::Acquire) {
+            NONE => deadline,
+            nanos => Some(Deadline::at(now + Duration::from_nanos(nanos)).earlier(deadline)),
+        };
+        let deadline = deadline.map(Deadline::time);
+        (deadline, self.limit(deadline, now))
+    }
+
+    /// When an attempt that begins at `now` must have ended, of a call that ends at `deadline`.
+    fn limit(&self, deadline: Option<Timestamp>, now: Timestamp) -> Option<Limit> {
+        let own = match self.attempt_timeout.load(Ordering::Acquire) {
+            NONE => None,
+            nanos => Some(now + Duration::from_nanos(nanos)),
+        };
+        let (at, whose) = match (own, deadline) {
+            (None, None) => return None,
+            (Some(own), Some(deadline)) if deadline <= own => (deadline, Whose::Call),
+            (Some(own), _) => (own, Whose::Attempt),
+            (None, Some(deadline)) => (deadline, Whose::Call),
+        };
+        Some(Limit { started: now, at, whose })
+    }
 }
 
-/// What the last attempt, or the one that is waited for, has cost.
-#[derive(Clone, Copy)]
-enum Extra {
-    /// Nothing: it is the first, or the one before was refused.
+/// How far a call has come that is being made. As wide as its neighbours, because a part of a word that was just written is
+/// slow to move.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+enum Stage {
+    /// Nothing is paid for the attempt: it is the first, or the one before was refused.
     Free,
-    /// It is paid for, and has not begun.
+    /// The attempt is paid for, and has not begun.
     Paid,
     /// It is paid for, and out.
     Out,
+    /// The end was counted, and the budget left.
+    Ended,
 }
 
 /// One call that is being made: counts it as abandoned if it is dropped before its end.
@@ -204,42 +247,40 @@ pub(crate) struct Making<R: AsRef<Retry>> {
     retry: R,
     course: Course,
     payer: Payer,
-    /// Whether the attempt that is out was paid for.
-    extra: Extra,
-    ended: bool,
+    stage: Stage,
 }
 
 impl AsRef<Self> for Retry {
+    #[inline]
     fn as_ref(&self) -> &Self {
         self
     }
 }
 
 impl<R: AsRef<Retry>> Making<R> {
-    /// Begins a call that must be over by `deadline` too.
-    #[inline]
-    pub(crate) fn begin(retry: R, deadline: Option<Deadline>) -> Self {
+    /// Begins a call that must be over by `deadline` too, and tells when its first attempt must have ended. Both go by the same
+    /// time, which is read only if it matters.
+    #[inline(always)]
+    pub(crate) fn begin(retry: R, deadline: Option<Deadline>) -> (Self, Option<Limit>) {
         let inner = &*retry.as_ref().inner;
         let now = Now::new(Some(&inner.clock));
-        let within = match inner.within.load(Ordering::Acquire) {
-            NONE => None,
-            nanos => Some(Deadline::at(now.get() + Duration::from_nanos(nanos))),
-        };
-        let deadline = match (within, deadline) {
-            (Some(within), deadline) => Some(within.earlier(deadline)),
-            (None, deadline) => deadline,
+        let (deadline, limit) = match deadline {
+            None if !inner.is_limited() => (None, None),
+            deadline => inner.limits(deadline, now.get()),
         };
         let payer = inner.account.payer(|| inner.settings.read().paid.budget.clone());
         if let Some(budget) = payer.budget(&inner.account) {
             budget.enter(&now);
         }
-        Self { course: Course::begin(deadline.map(Deadline::time)), payer, extra: Extra::Free, ended: false, retry }
+        (Self { course: Course::begin(deadline), payer, stage: Stage::Free, retry }, limit)
     }
 
+    #[inline]
     fn inner(&self) -> &Inner {
         &self.retry.as_ref().inner
     }
 
+    #[inline]
     fn budget(&self) -> Option<&Budget> {
         self.payer.budget(&self.inner().account)
     }
@@ -254,50 +295,57 @@ impl<R: AsRef<Retry>> Making<R> {
         self.inner().name
     }
 
+    #[inline]
     pub(crate) const fn attempts(&self) -> u32 {
         self.course.attempts()
     }
 
+    /// When the call ends, whatever happens.
+    #[cfg(feature = "tower")]
+    pub(crate) const fn deadline(&self) -> Option<Timestamp> {
+        self.course.deadline()
+    }
+
     /// Whether the attempt that is out is certainly the last one.
     #[cfg(feature = "tower")]
+    #[inline]
     pub(crate) fn is_last(&self) -> bool {
         u64::from(self.course.attempts()) >= self.inner().max_attempts.load(Ordering::Acquire)
     }
 
-    /// When the attempt that begins now must have ended, and whether that is the call's own deadline.
-    pub(crate) fn attempt_ends(&self) -> Option<(Timestamp, bool)> {
-        let deadline = self.course.deadline();
-        let own = match self.inner().attempt_timeout.load(Ordering::Acquire) {
-            NONE => None,
-            nanos => Some(self.inner().clock.now() + Duration::from_nanos(nanos)),
-        };
-        match (own, deadline) {
-            (Some(own), Some(deadline)) if deadline <= own => Some((deadline, true)),
-            (Some(own), _) => Some((own, false)),
-            (None, deadline) => deadline.map(|deadline| (deadline, true)),
-        }
-    }
-
-    /// Whether the deadline passed already.
-    pub(crate) fn is_over(&self) -> bool {
-        self.course.deadline().is_some_and(|deadline| self.inner().clock.now() >= deadline)
+    /// When the attempt that begins now must have ended.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        let (inner, deadline) = (self.inner(), self.course.deadline());
+        let is_limited = deadline.is_some() || inner.attempt_timeout.load(Ordering::Acquire) != NONE;
+        if is_limited { inner.limit(deadline, inner.clock.now()) } else { None }
     }
 
     /// The attempt that was out ended so: `Some` is when the next one begins.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ended(&mut self, verdict: Verdict) -> Option<Timestamp> {
-        if verdict.is_good() && self.course.attempts() == 1 {
-            self.judged(true);
-            self.ended = true;
-            self.inner().lanes.lane().count(|lane| &lane.first_good);
+        if verdict.is_good() && self.good_at_first() {
             return None;
         }
         self.ended_otherwise(verdict)
     }
 
+    /// The attempt that was out is good: ends the call if it was the first one.
+    #[inline(always)]
+    pub(crate) fn good_at_first(&mut self) -> bool {
+        let is_first = self.course.attempts() == 1;
+        if is_first {
+            // Nothing is paid for a first attempt, so there is nothing to give back.
+            self.judged(true);
+            self.leave();
+            self.inner().lanes.lane().count(|lane| &lane.first_good);
+        }
+        is_first
+    }
+
     /// Kept out of the way of calls whose first attempt is good.
     #[cold]
-    fn ended_otherwise(&mut self, verdict: Verdict) -> Option<Timestamp> {
+    #[inline(never)]
+    pub(crate) fn ended_otherwise(&mut self, verdict: Verdict) -> Option<Timestamp> {
         self.judged(verdict.is_good());
         self.extra_ended();
         let inner = &*self.retry.as_ref().inner;
@@ -311,7 +359,7 @@ impl<R: AsRef<Retry>> Making<R> {
             paid = budget.is_some_and(|budget| budget.try_spend(&now));
             paid || budget.is_none()
         });
-        self.extra = if paid { Extra::Paid } else { Extra::Free };
+        self.stage = if paid { Stage::Paid } else { Stage::Free };
         match next {
             Next::Again(wait) => {
                 self.inner().lanes.lane().count(|lane| &lane.retries);
@@ -327,6 +375,7 @@ impl<R: AsRef<Retry>> Making<R> {
     }
 
     /// The call's own deadline passed while an attempt was out, or before the first one.
+    #[cold]
     pub(crate) fn deadline_passed(&mut self) {
         self.judged(false);
         self.extra_ended();
@@ -335,48 +384,63 @@ impl<R: AsRef<Retry>> Making<R> {
     }
 
     fn give_up(&mut self, settings: &Settings, reason: Reason) {
-        self.ended = true;
+        self.leave();
         self.inner().lanes.lane().count(|lane| &lane.ended[reason as usize]);
         if reason != Reason::Good {
             tell(settings, Event::GivenUp { name: settings.name, attempts: self.course.attempts(), reason });
         }
     }
 
+    #[inline]
     fn judged(&self, good: bool) {
         if let Some(budget) = self.budget() {
             budget.judged(good);
         }
     }
 
+    /// The call is over.
+    #[inline]
+    fn leave(&mut self) {
+        self.stage = Stage::Ended;
+        if let Some(budget) = self.budget() {
+            budget.leave();
+        }
+    }
+
     /// The attempt that was waited for is about to be made.
     pub(crate) const fn attempt_begins(&mut self) {
-        if matches!(self.extra, Extra::Paid) {
-            self.extra = Extra::Out;
+        if matches!(self.stage, Stage::Paid) {
+            self.stage = Stage::Out;
         }
     }
 
     /// What was paid for the last attempt is given back: whole, if that was never begun.
     fn extra_ended(&mut self) {
-        let began = match std::mem::replace(&mut self.extra, Extra::Free) {
-            Extra::Free => return,
-            Extra::Paid => false,
-            Extra::Out => true,
+        let began = match self.stage {
+            Stage::Free | Stage::Ended => return,
+            Stage::Paid => false,
+            Stage::Out => true,
         };
+        self.stage = Stage::Free;
         if let Some(budget) = self.budget() {
             budget.give_back(began);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn abandon(&mut self) {
+        self.extra_ended();
+        self.leave();
+        self.inner().lanes.lane().count(|lane| &lane.abandoned);
     }
 }
 
 impl<R: AsRef<Retry>> Drop for Making<R> {
     #[inline]
     fn drop(&mut self) {
-        self.extra_ended();
-        if let Some(budget) = self.budget() {
-            budget.leave();
-        }
-        if !self.ended {
-            self.inner().lanes.lane().count(|lane| &lane.abandoned);
+        if self.stage != Stage::Ended {
+            self.abandon();
         }
     }
 }

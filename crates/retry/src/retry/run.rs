@@ -4,8 +4,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use seawall_core::Deadline;
-use seawall_core::time::Timestamp;
+use seawall_core::time::Sleep;
 
+use super::limit::Limit;
 use super::{Making, Retry};
 use crate::error::TimedOut;
 use crate::verdict::{ErrIsRetryable, Judge, Verdict};
@@ -69,22 +70,17 @@ impl Retry {
         judge: impl Judge<F::Output>,
         deadline: Option<Deadline>,
     ) -> Result<F::Output, TimedOut> {
-        let mut making = Making::begin(self, deadline);
-        if making.is_over() {
+        let (mut making, mut limit) = Making::begin(self, deadline);
+        if limit.is_some_and(|limit| limit.is_over()) {
             making.deadline_passed();
             return Err(TimedOut::deadline_passed(self.name(), Duration::ZERO));
         }
         loop {
-            let ends = making.attempt_ends();
-            making.attempt_begins();
             let number = making.attempts();
-            let call = attempt(Attempt { number, deadline: ends.map(|(at, _)| Deadline::at(at)) });
-            let ended = match ends {
+            let call = attempt(Attempt { number, deadline: limit.map(|limit| Deadline::at(limit.at)) });
+            let ended = match limit {
                 None => Ok(call.await),
-                Some((at, is_deadline)) => self.cut_off(call, at).await.map_err(|after| {
-                    let error = if is_deadline { TimedOut::deadline_passed } else { TimedOut::elapsed };
-                    error(self.name(), after)
-                }),
+                Some(limit) => self.cut_off(call, limit).await,
             };
             let next = match &ended {
                 Err(timed_out) if timed_out.is_deadline() => {
@@ -99,19 +95,19 @@ impl Retry {
             };
             drop(ended);
             self.clock().sleep_until(at).await;
+            limit = making.limit();
+            making.attempt_begins();
         }
     }
 
-    /// Drives `call` until it ends, or until `at`: then tells how long it had run.
-    async fn cut_off<F: Future>(&self, call: F, at: Timestamp) -> Result<F::Output, Duration> {
-        let started = self.clock().now();
-        let (mut call, mut alarm) = (pin!(call), pin!(self.clock().sleep_until(at)));
+    /// Drives `call` until it ends, or until its time is over.
+    async fn cut_off<F: Future>(&self, call: F, limit: Limit) -> Result<F::Output, TimedOut> {
+        let (mut call, mut alarm) = (pin!(call), pin!(None::<Sleep>));
         poll_fn(|cx| {
             if let Poll::Ready(output) = call.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            let over = || Err(self.clock().now().saturating_duration_since(started));
-            alarm.as_mut().poll(cx).map(|()| over())
+            limit.poll(alarm.as_mut(), self.clock(), self.name(), cx).map(Err)
         })
         .await
     }

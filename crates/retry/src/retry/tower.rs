@@ -10,6 +10,7 @@ use seawall_core::time::Sleep;
 use seawall_core::tower::{Boxed, Convert, Refuse, Respond};
 use seawall_core::{Deadline, Rejection};
 
+use super::limit::Limit;
 use super::{Attempt, Making, Retry};
 use crate::error::TimedOut;
 use crate::requests::{Copied, Requests};
@@ -18,8 +19,8 @@ use crate::verdict::{ErrIsRetryable, Judge, Verdict};
 /// Makes a service's calls again: what [`Retry::layer`] gives.
 ///
 /// All services that it makes, and their clones, share one [`Retry`]. Each attempt is made by the same instance of the inner
-/// service, once that is ready; a clone of it stays behind for the next call. The request is copied before every attempt but the
-/// last one that is allowed.
+/// service, once that is ready; a clone of it stays behind for the next call. The first attempt is made, and its time begins, when
+/// the service is called. The request is copied before every attempt but the last one that is allowed.
 pub struct RetryLayer<J = ErrIsRetryable, Q = Copied, R = Convert> {
     retry: Retry,
     judge: J,
@@ -113,22 +114,16 @@ where
         self.inner.poll_ready(cx).map_err(|error| self.layer.refuse.error(error))
     }
 
+    #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
+        let RetryLayer { retry, judge, requests, refuse } = &self.layer;
         // The instance that is ready makes the call; its clone has yet to become so.
         let clone = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, clone);
-        let deadline = self.layer.requests.deadline(&request);
-        RetryFuture {
-            making: Making::begin(self.layer.retry.clone(), deadline),
-            judge: self.layer.judge.clone(),
-            requests: self.layer.requests.clone(),
-            refuse: self.layer.refuse.clone(),
-            service: ready,
-            next: Some(request),
-            state: State::Ready,
-            alarm: None,
-            limit: None,
-        }
+        let mut service = std::mem::replace(&mut self.inner, clone);
+        let (mut making, limit) = Making::begin(retry.clone(), requests.deadline(&request));
+        let (next, state) = attempt(&mut making, limit, requests, &mut service, request);
+        let (judge, requests, refuse) = (judge.clone(), requests.clone(), refuse.clone());
+        RetryFuture { making, judge, requests, refuse, service, next, state }
     }
 }
 
@@ -145,31 +140,50 @@ pub struct RetryFuture<S: tower_service::Service<Req>, Req, J, Q, R> {
     next: Option<Req>,
     #[pin]
     state: State<S::Future>,
-    /// When the wait for the next attempt or for readiness, or the attempt that is out, is over.
-    #[pin]
-    alarm: Option<Sleep>,
-    limit: Option<Limit>,
-}
-
-/// When an attempt must have ended.
-#[derive(Clone, Copy)]
-struct Limit {
-    started: seawall_core::time::Timestamp,
-    is_deadline: bool,
 }
 
 #[pin_project(project = Project)]
 enum State<F> {
-    /// The service is ready, and the attempt can be made.
-    Ready,
-    /// Waits for the time of the next attempt.
-    Waiting,
-    /// Waits for the service.
-    Readying,
     /// The attempt is out.
-    Calling(#[pin] F),
+    Calling {
+        #[pin]
+        call: F,
+        limit: Option<Limit>,
+        /// Set once the attempt has to be waited for.
+        #[pin]
+        alarm: Option<Sleep>,
+    },
+    /// Waits for the time of the next attempt.
+    Waiting(#[pin] Sleep),
+    /// Waits for the service, and no longer than until the deadline.
+    Readying(#[pin] Option<Sleep>),
+    /// The deadline had passed before the attempt.
+    Over,
     /// The call has ended, and nothing of it is left.
     Ended,
+}
+
+/// Makes an attempt, if the deadline has not passed: what is left of the request for the next one, and what the call is at.
+#[inline(always)]
+fn attempt<S, Req, Q>(
+    making: &mut Making<Retry>,
+    limit: Option<Limit>,
+    requests: &Q,
+    service: &mut S,
+    mut request: Req,
+) -> (Option<Req>, State<S::Future>)
+where
+    S: tower_service::Service<Req>,
+    Q: Requests<Req>,
+{
+    if limit.is_some_and(|limit| limit.is_over()) {
+        return (None, State::Over);
+    }
+    making.attempt_begins();
+    let next = if making.is_last() { None } else { requests.copy(&request) };
+    let deadline = limit.map(|limit| Deadline::at(limit.at));
+    requests.prepare(&mut request, Attempt { number: making.attempts(), deadline });
+    (next, State::Calling { call: service.call(request), limit, alarm: None })
 }
 
 impl<S, Req, J, Q, R> Future for RetryFuture<S, Req, J, Q, R>
@@ -181,109 +195,133 @@ where
 {
     type Output = Result<S::Response, R::Error>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let name = this.making.name();
+    /// Small enough to be inlined: what follows when the first attempt is not good at once lies apart.
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            match this.state.as_mut().project() {
-                Project::Ended => panic!("a future is not polled after its end"),
-                Project::Waiting => {
-                    if let Some(alarm) = this.alarm.as_mut().as_pin_mut() {
-                        ready!(alarm.poll(cx));
-                    }
-                    this.alarm.set(None);
-                    this.state.set(State::Readying);
-                }
-                Project::Readying => {
-                    match this.service.poll_ready(cx) {
-                        Poll::Ready(Ok(())) => this.state.set(State::Ready),
-                        Poll::Ready(Err(error)) => {
-                            this.making.ended(Verdict::is_final());
-                            return Poll::Ready(Err(this.refuse.error(error)));
+            let mut this = self.as_mut().project();
+            let next = match this.state.as_mut().project() {
+                Project::Calling { call, limit, .. } => match call.poll(cx) {
+                    Poll::Ready(result) => {
+                        let verdict = this.judge.judge(&result);
+                        if verdict.is_good() && this.making.good_at_first() {
+                            this.state.set(State::Ended);
+                            return Poll::Ready(result.map_err(|error| this.refuse.error(error)));
                         }
-                        Poll::Pending => {
-                            // No wait outlives the caller.
-                            let Some((at, true)) = this.making.attempt_ends() else {
-                                return Poll::Pending;
-                            };
-                            if this.alarm.is_none() {
-                                this.alarm.set(Some(this.making.clock().sleep_until(at)));
-                            }
-                            if let Some(alarm) = this.alarm.as_mut().as_pin_mut() {
-                                ready!(alarm.poll(cx));
-                            }
-                            this.making.deadline_passed();
-                            let error = TimedOut::deadline_passed(name, Duration::ZERO);
-                            return Poll::Ready(this.refuse.refuse(error.into()));
-                        }
+                        self.as_mut().answered(result, verdict)
                     }
-                }
-                Project::Ready => {
-                    if this.making.is_over() {
-                        this.making.deadline_passed();
-                        let error = TimedOut::deadline_passed(name, Duration::ZERO);
-                        return Poll::Ready(this.refuse.refuse(error.into()));
-                    }
-                    let mut request = this.next.take().expect("an attempt has a request");
-                    if !this.making.is_last() {
-                        *this.next = this.requests.copy(&request);
-                    }
-                    let ends = this.making.attempt_ends();
-                    this.making.attempt_begins();
-                    let clock = this.making.clock();
-                    *this.limit = ends.map(|(_, is_deadline)| Limit { started: clock.now(), is_deadline });
-                    this.alarm.set(ends.map(|(at, _)| clock.sleep_until(at)));
-                    let attempt =
-                        Attempt { number: this.making.attempts(), deadline: ends.map(|(at, _)| Deadline::at(at)) };
-                    this.requests.prepare(&mut request, attempt);
-                    this.state.set(State::Calling(this.service.call(request)));
-                }
-                Project::Calling(call) => {
-                    let ended = match call.poll(cx) {
-                        Poll::Ready(result) => Ok(result),
-                        Poll::Pending => {
-                            let Some((alarm, limit)) = this.alarm.as_mut().as_pin_mut().zip(*this.limit) else {
-                                return Poll::Pending;
-                            };
-                            ready!(alarm.poll(cx));
-                            Err(limit)
-                        }
-                    };
-                    this.alarm.set(None);
-                    let verdict = match &ended {
-                        Ok(result) => this.judge.judge(result),
-                        Err(_) => Verdict::again(),
-                    };
-                    // A request that must not be made again ends with what there is.
-                    let again = this.next.is_some() || this.making.is_last();
-                    let next = match ended {
-                        Err(limit) if limit.is_deadline => {
-                            this.making.deadline_passed();
-                            None
-                        }
-                        _ if verdict.wants_another() && !again => this.making.ended(Verdict::is_final()),
-                        _ => this.making.ended(verdict),
-                    };
-                    if let Some(at) = next {
-                        this.alarm.set(Some(this.making.clock().sleep_until(at)));
-                        this.state.set(State::Waiting);
-                        continue;
-                    }
-                    this.state.set(State::Ended);
-                    return Poll::Ready(match ended {
-                        Ok(result) => result.map_err(|error| this.refuse.error(error)),
-                        Err(limit) => {
-                            let after = this.making.clock().now().saturating_duration_since(limit.started);
-                            let error = if limit.is_deadline { TimedOut::deadline_passed } else { TimedOut::elapsed };
-                            this.refuse.refuse(error(name, after).into())
-                        }
-                    });
-                }
+                    Poll::Pending if limit.is_none() => return Poll::Pending,
+                    Poll::Pending => ready!(self.as_mut().poll_limit(cx)),
+                },
+                _ => ready!(self.as_mut().poll_next(cx)),
+            };
+            if let Some(output) = next {
+                return Poll::Ready(output);
             }
         }
     }
 }
 
+/// What is given is the call's end; `None` if the call goes on from another state.
+impl<S, Req, J, Q, R> RetryFuture<S, Req, J, Q, R>
+where
+    S: tower_service::Service<Req>,
+    Q: Requests<Req>,
+    R: Refuse<S::Response, S::Error>,
+{
+    /// The attempt that was out gave this.
+    #[cold]
+    #[inline(never)]
+    fn answered(
+        self: Pin<&mut Self>,
+        result: Result<S::Response, S::Error>,
+        verdict: Verdict,
+    ) -> Option<Result<S::Response, R::Error>> {
+        let mut this = self.project();
+        // A request that must not be made again ends with what there is.
+        let again = this.next.is_some() || this.making.is_last();
+        let verdict = if verdict.wants_another() && !again { Verdict::is_final() } else { verdict };
+        if let Some(at) = this.making.ended_otherwise(verdict) {
+            this.state.set(State::Waiting(this.making.clock().sleep_until(at)));
+            return None;
+        }
+        this.state.set(State::Ended);
+        Some(result.map_err(|error| this.refuse.error(error)))
+    }
+
+    /// Waits beside the attempt that is out, until it must have ended.
+    #[inline(never)]
+    fn poll_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<S::Response, R::Error>>> {
+        let mut this = self.project();
+        let Project::Calling { limit: Some(limit), alarm, .. } = this.state.as_mut().project() else {
+            return Poll::Pending;
+        };
+        let timed_out = ready!(limit.poll(alarm, this.making.clock(), this.making.name(), cx));
+        let again = this.next.is_some() || this.making.is_last();
+        let next = if timed_out.is_deadline() {
+            this.making.deadline_passed();
+            None
+        } else {
+            this.making.ended_otherwise(if again { Verdict::again() } else { Verdict::is_final() })
+        };
+        if let Some(at) = next {
+            this.state.set(State::Waiting(this.making.clock().sleep_until(at)));
+            return Poll::Ready(None);
+        }
+        this.state.set(State::Ended);
+        Poll::Ready(Some(this.refuse.refuse(timed_out.into())))
+    }
+
+    /// Goes on to the next attempt.
+    #[cold]
+    #[inline(never)]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<S::Response, R::Error>>> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                Project::Calling { .. } => return Poll::Ready(None),
+                Project::Waiting(alarm) => {
+                    ready!(alarm.poll(cx));
+                    this.state.set(State::Readying(None));
+                }
+                Project::Readying(mut alarm) => match this.service.poll_ready(cx) {
+                    Poll::Ready(Ok(())) => {
+                        let limit = this.making.limit();
+                        let request = this.next.take().expect("an attempt has a request");
+                        let (next, state) = attempt(this.making, limit, this.requests, this.service, request);
+                        *this.next = next;
+                        this.state.set(state);
+                    }
+                    Poll::Ready(Err(error)) => {
+                        this.making.ended_otherwise(Verdict::is_final());
+                        this.state.set(State::Ended);
+                        return Poll::Ready(Some(Err(this.refuse.error(error))));
+                    }
+                    Poll::Pending => {
+                        // No wait outlives the caller.
+                        let Some(at) = this.making.deadline() else {
+                            return Poll::Pending;
+                        };
+                        if alarm.is_none() {
+                            alarm.set(Some(this.making.clock().sleep_until(at)));
+                        }
+                        if let Some(alarm) = alarm.as_pin_mut() {
+                            ready!(alarm.poll(cx));
+                        }
+                        this.state.set(State::Over);
+                    }
+                },
+                Project::Over => {
+                    this.making.deadline_passed();
+                    this.state.set(State::Ended);
+                    let error = TimedOut::deadline_passed(this.making.name(), Duration::ZERO);
+                    return Poll::Ready(Some(this.refuse.refuse(error.into())));
+                }
+                Project::Ended => panic!("a future is not polled after its end"),
+            }
+        }
+    }
+}
 impl<S: tower_service::Service<Req>, Req, J, Q, R> fmt::Debug for RetryFuture<S, Req, J, Q, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryFuture").field("attempts", &self.making.attempts()).finish_non_exhaustive()
