@@ -8,9 +8,9 @@ mod gcra_table;
 mod limiter;
 mod locked_store;
 mod locked_table;
+mod metrics;
 #[cfg(all(test, not(seawall_loom)))]
 mod model;
-mod metrics;
 mod policy;
 mod print;
 mod reservation;

@@ -1,1 +1,14 @@
 //! One limit for each of many keys.
+
+mod allocation;
+mod config;
+mod debts;
+mod operations;
+mod reconfigure;
+mod support;
+mod threads;
+
+use seawall_testkit::alloc::CountingAllocator;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;

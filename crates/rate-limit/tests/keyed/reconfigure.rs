@@ -1,0 +1,81 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use seawall_rate_limit::{AdaptiveConfig, Algorithm, BurstConfig, Carry, Config, Event, Keyed, Quota};
+
+use crate::support::with;
+
+fn config(quota: Quota, algorithm: Algorithm, carry: Carry) -> Keyed<str> {
+    Keyed::new(Config::new(quota).algorithm(algorithm).name("keys").carry(carry)).capacity(64)
+}
+
+#[test]
+fn a_new_quota_holds_at_once_for_every_key_and_carries_what_was_taken() {
+    // Ten of ten a second are taken, then there are twenty.
+    for (algorithm, carry, left) in [
+        (Algorithm::Gcra, Carry::AsIs, 0),
+        (Algorithm::Gcra, Carry::Proportional, 10),
+        (Algorithm::Gcra, Carry::Reset, 20),
+        (Algorithm::sliding_window(), Carry::AsIs, 10),
+        (Algorithm::sliding_window(), Carry::Proportional, 0),
+        (Algorithm::sliding_window(), Carry::Reset, 20),
+    ] {
+        let (users, _time) = with(config(Quota::per_second(10), algorithm, carry));
+        let grant = users.check_n("anne", 10).expect("all of it");
+        users.reconfigure(config(Quota::per_second(20), algorithm, carry)).expect("valid");
+        assert_eq!(users.peek("anne").remaining(), left, "{algorithm:?} {carry:?}");
+        assert_eq!(users.peek("bill").remaining(), 20, "{algorithm:?} {carry:?}");
+        users.refund(grant);
+        assert_eq!(users.peek("anne").remaining(), left, "{algorithm:?} {carry:?}: an old grant was taken back");
+    }
+}
+
+#[test]
+fn what_a_limiter_keeps_cannot_be_replaced_and_then_nothing_has_changed() {
+    let ten = Quota::per_second(10);
+    let (users, _time) = with(config(ten, Algorithm::Gcra, Carry::AsIs));
+    let other =
+        |change: fn(Keyed<str>) -> Keyed<str>| change(config(Quota::per_second(20), Algorithm::Gcra, Carry::AsIs));
+    for (config, field) in [
+        (other(|config| config.capacity(65)), "capacity"),
+        (other(|config| config.classes([Quota::per_second(1)])), "classes"),
+        (config(Quota::per_second(20), Algorithm::sliding_window(), Carry::AsIs), "each.algorithm"),
+        (Keyed::new(Config::new(ten).algorithm(Algorithm::Gcra).name("others")).capacity(64), "each.name"),
+    ] {
+        assert_eq!(users.reconfigure(config).unwrap_err().field(), field);
+        assert_eq!(users.quota_of("anne"), ten);
+    }
+}
+
+#[test]
+fn quotas_follow_the_load() {
+    let each = Config::new(Quota::per_second(100)).adaptive(AdaptiveConfig::default());
+    let (users, _time) = with::<str>(Keyed::new(each).classes([Quota::per_second(10)]));
+    assert_eq!(users.adapt(0.95).expect("a load"), Quota::per_second(70));
+    assert_eq!(users.snapshot().quotas, [Quota::per_second(70), Quota::per_second(7)]);
+    assert!(users.adapt(f64::NAN).is_err());
+    assert_eq!((0..200).filter(|_| users.check("anne").is_ok()).count(), 70);
+}
+
+#[test]
+fn a_key_that_bursts_is_told_of_once_and_punished_alone() {
+    let bursts = Arc::new(AtomicUsize::new(0));
+    let heard = bursts.clone();
+    let burst = BurstConfig::default().requests(5).period(Duration::from_secs(1)).penalty(Duration::from_secs(60));
+    let each = Config::new(Quota::per_second(1_000)).burst(burst).observer(move |event: &Event| {
+        if let Event::Burst { key, requests: 5, .. } = event {
+            assert_ne!(*key, 0);
+            heard.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let (users, time) = with::<str>(Keyed::new(each));
+    assert_eq!((0..20).filter(|_| users.check("anne").is_ok()).count(), 5);
+    assert_eq!(bursts.load(Ordering::Relaxed), 1);
+    assert!(users.check("bill").is_ok());
+    time.advance(Duration::from_secs(59));
+    assert!(users.check("anne").is_err());
+    time.advance(Duration::from_secs(1));
+    assert!(users.check("anne").is_ok());
+    assert_eq!(users.snapshot().bursts, 1);
+}
