@@ -110,13 +110,14 @@ impl Gcra {
     /// `cells` are at most the burst, and none of the words is above 2^63.
     #[inline(always)]
     pub(crate) const fn advance(&self, tat: u64, now: u64, cells: u32, max_wait: u64) -> Result<u64, u64> {
+        let cost = cells as u64 * self.interval;
         let start = if tat > now { tat } else { now };
-        let new = start.saturating_add(cells as u64 * self.interval);
-        let latest = now.saturating_add(self.capacity).saturating_add(max_wait);
-        if new <= latest && new < u64::MAX {
-            Ok(new)
+        let ahead = start - now;
+        let room = self.capacity - cost;
+        if ahead <= room.saturating_add(max_wait) && start < u64::MAX - cost {
+            Ok(start + cost)
         } else {
-            let missing = new.saturating_sub(now).saturating_sub(self.capacity);
+            let missing = ahead.saturating_sub(room);
             // None are missing where the clock has run out.
             Err(if missing == 0 { 1 } else { missing })
         }
@@ -134,7 +135,7 @@ impl Gcra {
     ///
     /// More of turns than by [`refundable`](Self::refundable): one before no more than a single other cell gives back all but
     /// that cell's. Therefore nothing of what was granted at once, until the last turn has come.
-    pub(crate) fn refundable_by_turns(&self, tat: u64, taken: &Taken, now: u64, turns: Turns) -> (u64, Turns) {
+    pub fn refundable_by_turns(&self, tat: u64, taken: &Taken, now: u64, turns: Turns) -> (u64, Turns) {
         if taken.act_at <= taken.at {
             let granted = if now < turns.last { 0 } else { self.refund(tat, taken, now, false, 1) };
             return (granted, turns);
@@ -163,13 +164,14 @@ impl Gcra {
     }
 }
 
-/// What is known of the turns that a [`Gcra`] gave to those who waited, in ticks.
+/// What is known of the turns that a [`Gcra`] gave to those who waited, in ticks. Whoever keeps the arrival time in a store of
+/// their own can keep this beside it, to give back more by [`Gcra::refundable_by_turns`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Turns {
+pub struct Turns {
     /// When the last of them comes: the latest that was ever given.
-    pub(crate) last: u64,
+    pub last: u64,
     /// Until when those that were given lie nearer to the past than they were told.
-    pub(crate) moved: u64,
+    pub moved: u64,
 }
 
 impl Limit for Gcra {
@@ -187,8 +189,8 @@ impl Limit for Gcra {
         match self.advance(*state, now, want.cells, want.max_wait.saturating_mul(self.ticks_per_nano)) {
             Ok(new) => {
                 *state = new;
-                let wait = self.nanos(new.saturating_sub(now).saturating_sub(self.capacity));
-                let act_at = Timestamp::from_nanos(want.now.as_nanos().saturating_add(wait));
+                let delay = self.nanos(new.saturating_sub(now).saturating_sub(self.capacity));
+                let act_at = Timestamp::from_nanos(want.now.as_nanos().saturating_add(delay));
                 Ok(Taken { at: want.now, act_at, cells: want.cells, mark: new })
             }
             Err(missing) => Err(Refused::Later { retry_after: self.nanos(missing) }),
@@ -241,4 +243,102 @@ const fn greatest_common_divisor(a: u64, b: u64) -> u64 {
         (a, b) = (b, a % b);
     }
     a
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// A bucket whose turns are known.
+    struct Known {
+        gcra: Gcra,
+        tat: u64,
+        turns: Turns,
+    }
+
+    impl Known {
+        fn new(quota: Quota) -> Self {
+            Self { gcra: Gcra::new(quota).unwrap(), tat: 0, turns: Turns::default() }
+        }
+
+        fn reserve(&mut self, millis: u64, cells: u32) -> Taken {
+            let want = Want { now: Timestamp::from_nanos(millis * MS), cells, max_wait: u64::MAX };
+            let taken = self.gcra.take(&mut self.tat, want).unwrap();
+            if taken.act_at > taken.at {
+                self.turns.last = self.turns.last.max(self.gcra.ticks(taken.act_at));
+            }
+            taken
+        }
+
+        fn give_back(&mut self, millis: u64, taken: &Taken) {
+            let now = self.gcra.ticks(Timestamp::from_nanos(millis * MS));
+            let (back, turns) = self.gcra.refundable_by_turns(self.tat, taken, now, self.turns);
+            (self.tat, self.turns) = (self.tat - back, turns);
+        }
+
+        fn wait(&mut self, millis: u64, cells: u32) -> u64 {
+            self.reserve(millis, cells).act_at.as_nanos() / MS - millis
+        }
+    }
+
+    #[test]
+    fn a_known_turn_gives_back_all_but_the_one_cell_behind_it() {
+        let mut bucket = Known::new(Quota::per_second(10).burst(2));
+        bucket.reserve(0, 2);
+        let turn = bucket.reserve(0, 2);
+        assert_eq!(bucket.wait(0, 1), 300);
+        bucket.give_back(200, &turn);
+        assert_eq!(bucket.wait(200, 2), 200);
+    }
+
+    #[test]
+    fn known_turns_give_back_from_the_last_to_the_first() {
+        let mut bucket = Known::new(Quota::per_second(10).burst(4));
+        bucket.reserve(0, 4);
+        let first = bucket.reserve(0, 3);
+        bucket.reserve(0, 1);
+        let last = bucket.reserve(0, 1);
+        bucket.give_back(100, &last);
+        bucket.give_back(100, &first);
+        assert_eq!(bucket.wait(100, 3), 400);
+    }
+
+    #[test]
+    fn nothing_that_was_granted_at_once_is_given_back_before_the_last_turn() {
+        let mut bucket = Known::new(Quota::per_second(10).burst(4));
+        let granted = bucket.reserve(0, 4);
+        bucket.reserve(0, 1);
+        let owed = bucket.tat;
+        bucket.give_back(99, &granted);
+        assert_eq!(bucket.tat, owed);
+        bucket.give_back(100, &granted);
+        assert_eq!(bucket.tat, owed - 3 * bucket.gcra.interval());
+    }
+
+    #[test]
+    fn a_known_turn_gives_back_nothing_before_two_cells_or_once_turns_were_moved() {
+        let mut bucket = Known::new(Quota::per_second(10).burst(4));
+        bucket.reserve(0, 4);
+        let (first, second) = (bucket.reserve(0, 4), bucket.reserve(0, 3));
+        bucket.reserve(0, 1);
+        let owed = bucket.tat;
+        bucket.give_back(0, &first);
+        assert_eq!(bucket.tat, owed, "before four cells");
+        bucket.give_back(0, &second);
+        assert_eq!(bucket.tat, owed - 2 * bucket.gcra.interval());
+        let moved = bucket.reserve(0, 4);
+        bucket.reserve(0, 1);
+        let owed = bucket.tat;
+        bucket.give_back(0, &moved);
+        assert_eq!(bucket.tat, owed, "turns were moved");
+        let mut bucket = Known::new(Quota::per_second(10).burst(4));
+        bucket.reserve(0, 4);
+        let turn = bucket.reserve(0, 4);
+        bucket.reserve(0, 2);
+        let owed = bucket.tat;
+        bucket.give_back(0, &turn);
+        assert_eq!(bucket.tat, owed, "before two cells");
+    }
 }

@@ -30,7 +30,7 @@ mod warm_up_threshold;
 mod window_counter;
 
 pub use fixed_window::{Alignment, FixedWindow, FixedWindowState};
-pub use gcra::Gcra;
+pub use gcra::{Gcra, Turns};
 pub(crate) use owing::owing;
 pub use pacer::{Pacer, PacerState};
 pub use sliding_log::{SlidingLog, SlidingLogState};
@@ -60,6 +60,9 @@ pub trait Limit: Send + Sync {
 
     /// Gives back what was taken and not used, as much of it as is safe: what is kept of all that was taken satisfies the limit
     /// as if the rest had never been asked for.
+    ///
+    /// A receipt is of no use any more, and must not be given back, once the clock has stepped back, or the state was
+    /// [pulled back](Self::pull_back), [carried](Self::carry) or forgotten: its times mean something else then.
     fn give_back(&self, state: &mut Self::State, taken: Taken, now: Timestamp);
 
     /// How many cells could be taken now.
@@ -68,7 +71,8 @@ pub trait Limit: Send + Sync {
     /// From when on the state is as that of a key that was never seen, if nothing more is taken.
     fn reset_at(&self, state: &Self::State) -> Timestamp;
 
-    /// Makes `state` the least state that refuses whatever it or `other` would refuse.
+    /// Makes `state` one that refuses whatever it or `other` would refuse, from the latest time on that either has seen; and
+    /// little more than that.
     fn merge(&self, state: &mut Self::State, other: &Self::State);
 
     /// How far, in nanoseconds, the state lies beyond every time that it could have been brought to by `now` and reservations of

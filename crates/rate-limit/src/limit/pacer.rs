@@ -1,8 +1,8 @@
 use seawall_core::ConfigError;
 use seawall_core::time::Timestamp;
 
-use super::sliding_window::without_burst;
 use super::refund::{Refund, Turn};
+use super::sliding_window::without_burst;
 use super::{Carry, Gcra, Limit, Refused, Taken, Want};
 use crate::quota::Quota;
 
@@ -89,10 +89,10 @@ impl Limit for Pacer {
         };
         let (now, slack) = (self.gcra.ticks(want.now), self.slack_ticks());
         let start = if state.full == 0 { now.saturating_add(slack) } else { state.full.max(now) };
-        let wait = start.saturating_sub(now).saturating_sub(slack);
-        let act_at = want.turn(want.now.as_nanos().saturating_add(self.gcra.nanos(wait)))?;
+        let delay = start.saturating_sub(now).saturating_sub(slack);
+        let act_at = want.turn(want.now.as_nanos().saturating_add(self.gcra.nanos(delay)))?;
         let Some(full) = start.checked_add(paid) else { return Err(Refused::Never) };
-        *state = PacerState { full, last: now.saturating_add(wait) };
+        *state = PacerState { full, last: now.saturating_add(delay) };
         Ok(Taken { at: want.now, act_at, cells: want.cells, mark: full })
     }
 

@@ -149,17 +149,14 @@ impl Limit for SlidingWindow {
             return Ok(Taken { at: want.now, act_at: want.now, cells: 0, mark: state.head });
         }
         let (at, mut found) = self.next(state, now, want.cells);
-        let wait = at.saturating_sub(now);
-        if wait > want.max_wait {
-            return Err(Refused::Later { retry_after: wait });
-        }
+        let act_at = want.turn(at)?;
         let place = self.place(found.head);
         found.counts[place] += want.cells;
-        if wait > 0 {
+        if act_at > want.now {
             found.turn = at;
         }
         *state = found;
-        Ok(Taken { at: want.now, act_at: Timestamp::from_nanos(at.max(now)), cells: want.cells, mark: found.head })
+        Ok(Taken { at: want.now, act_at, cells: want.cells, mark: found.head })
     }
 
     /// All of it, while it counts: what is not counted any more cannot make others wait.

@@ -80,11 +80,8 @@ impl Limit for TokenSteps {
         let mut found = self.now(state, want.now);
         found.missing = found.missing.saturating_add(u64::from(want.cells));
         let steps = found.missing.saturating_sub(u64::from(self.burst)).div_ceil(self.refill);
-        let at = if steps == 0 {
-            want.now.as_nanos()
-        } else {
-            found.step.saturating_add(steps).saturating_mul(self.period)
-        };
+        let at =
+            if steps == 0 { want.now.as_nanos() } else { found.step.saturating_add(steps).saturating_mul(self.period) };
         let act_at = want.turn(at)?;
         *state = found;
         Ok(Taken { at: want.now, act_at, cells: want.cells, mark: self.mark(state) })

@@ -43,7 +43,7 @@ pub struct WarmUp {
 pub struct WarmUpState {
     /// When the next turn is free, in nanoseconds.
     next: u64,
-    /// When the last turn was.
+    /// The nanosecond after the last turn; none was if it is zero.
     last: u64,
     /// How much of the stored idle time is used up: nothing if it is cold.
     used: u64,
@@ -91,7 +91,7 @@ impl WarmUp {
     }
 
     /// The next free turn and what is used up, as they are at this time.
-    fn at(&self, state: &WarmUpState, now: u64) -> (u128, u128) {
+    fn at(state: &WarmUpState, now: u64) -> (u128, u128) {
         let (next, used) = (join(state.next, state.next_part), join(state.used, state.used_part));
         let idle = join(now, 0).saturating_sub(next);
         (next + idle, used.saturating_sub(idle))
@@ -142,12 +142,12 @@ impl Limit for WarmUp {
         if want.cells == 0 {
             return Ok(Taken { at: want.now, act_at: want.now, cells: 0, mark: u64::MAX });
         }
-        let (turn, used) = self.at(state, want.now.as_nanos());
+        let (turn, used) = Self::at(state, want.now.as_nanos());
         let act_at = want.turn(up(turn))?;
         let (cost, used) = self.price(used, want.cells);
         // Past the end of the clock.
-        *state = Self::store(turn + cost, used, act_at.as_nanos()).ok_or(Refused::Never)?;
-        Ok(Taken { at: want.now, act_at, cells: want.cells, mark: act_at.as_nanos() })
+        *state = Self::store(turn + cost, used, act_at.as_nanos().saturating_add(1)).ok_or(Refused::Never)?;
+        Ok(Taken { at: want.now, act_at, cells: want.cells, mark: state.last })
     }
 
     fn give_back(&self, state: &mut WarmUpState, taken: Taken, _: Timestamp) {
@@ -156,12 +156,12 @@ impl Limit for WarmUp {
             return;
         }
         let (next, used) = (join(state.next, state.next_part), join(state.used, state.used_part));
-        // Colder and later than it was, if the store was used up: by how much more cannot be known.
-        let before = used.saturating_sub(self.cooldown * u128::from(taken.cells));
-        let cost = if used < self.over {
-            self.price(before, taken.cells).0
+        let (before, cost) = if used < self.over {
+            let before = used.saturating_sub(self.cooldown * u128::from(taken.cells));
+            (before, self.price(before, taken.cells).0)
         } else {
-            self.interval * u128::from(taken.cells)
+            // The store was used up: how much was in it cannot be known. As cold and as late as it may have been.
+            (0, self.interval * u128::from(taken.cells))
         };
         if let Some(given) = Self::store(next.saturating_sub(cost), before, state.last - 1) {
             *state = given;
@@ -188,7 +188,7 @@ impl Limit for WarmUp {
     }
 
     fn ahead(&self, state: &WarmUpState, now: Timestamp, longest_wait: u64) -> u64 {
-        state.last.saturating_sub(now.as_nanos().saturating_add(longest_wait))
+        state.last.saturating_sub(now.as_nanos().saturating_add(longest_wait).saturating_add(1))
     }
 
     fn pull_back(&self, state: &mut WarmUpState, by: u64) {
@@ -201,7 +201,8 @@ impl Limit for WarmUp {
         if carry == Carry::Reset {
             return WarmUpState::default();
         }
-        let (next, used) = from.at(&state, now.as_nanos());
+        let (next, used) = Self::at(&state, now.as_nanos());
+        let used = used.min(from.over);
         let used = if self.over == from.over { used } else { (((used << 40) / from.over) * self.over) >> 40 };
         let now = join(now.as_nanos(), 0);
         let owed = next - now;
@@ -213,6 +214,7 @@ impl Limit for WarmUp {
             }
             _ => owed,
         };
-        Self::store(now.saturating_add(owed), used, state.last).unwrap_or(state)
+        let latest = join(u64::MAX, 0);
+        Self::store(now.saturating_add(owed).min(latest), used, state.last).unwrap_or_default()
     }
 }

@@ -58,12 +58,12 @@ impl WindowCounter {
 
     /// Counts what was refused as well, up to one cell beyond the limit: whoever does not stop asking stays refused.
     pub fn count_refused(&self, state: &mut WindowCounterState, want: Want) {
-        *state = self.at(state, want.now.as_nanos() / self.period);
+        *state = Self::at(state, want.now.as_nanos() / self.period);
         state.current = state.current.saturating_add(want.cells).min(self.limit.saturating_add(1));
     }
 
     /// The counts as they are when `window` is the current one.
-    const fn at(&self, state: &WindowCounterState, window: u64) -> WindowCounterState {
+    const fn at(state: &WindowCounterState, window: u64) -> WindowCounterState {
         match window.saturating_sub(state.window) {
             0 => *state,
             1 => WindowCounterState { window, previous: state.current, current: 0, turn: state.turn },
@@ -90,7 +90,7 @@ impl WindowCounter {
     /// When the next cells can pass: time, and the state at that time.
     fn next(&self, state: &WindowCounterState, now: u64, cells: u32) -> (u64, WindowCounterState) {
         let mut at = now.max(state.turn);
-        let mut found = self.at(state, at / self.period);
+        let mut found = Self::at(state, at / self.period);
         loop {
             let room_after = self.room_after(&found, cells);
             let room_at = self.begin(&found).saturating_add(room_after);
@@ -98,7 +98,7 @@ impl WindowCounter {
                 // A clock that was stepped back counts as one that stands still at the window's beginning.
                 return (if room_after == 0 { at } else { at.max(room_at) }, found);
             }
-            found = self.at(&found, found.window + 1);
+            found = Self::at(&found, found.window + 1);
             at = self.begin(&found);
         }
     }
@@ -138,7 +138,7 @@ impl Limit for WindowCounter {
         if now < state.turn {
             return 0;
         }
-        let found = self.at(state, now / self.period);
+        let found = Self::at(state, now / self.period);
         let left = self.period - now.saturating_sub(self.begin(&found)).min(self.period);
         let previous = (u128::from(found.previous) * u128::from(left)).div_ceil(u128::from(self.period));
         let used = previous + u128::from(found.current);
@@ -156,7 +156,7 @@ impl Limit for WindowCounter {
 
     fn merge(&self, state: &mut WindowCounterState, other: &WindowCounterState) {
         let window = state.window.max(other.window);
-        let (a, b) = (self.at(state, window), self.at(other, window));
+        let (a, b) = (Self::at(state, window), Self::at(other, window));
         *state = WindowCounterState {
             window,
             turn: a.turn.max(b.turn),
@@ -189,7 +189,7 @@ impl Limit for WindowCounter {
             Carry::Proportional => scaled(count, self.limit, from.limit),
             _ => count,
         };
-        let state = from.at(&state, now.max(state.turn) / from.period);
+        let state = Self::at(&state, now.max(state.turn) / from.period);
         if self.period == from.period {
             return WindowCounterState { previous: count(state.previous), current: count(state.current), ..state };
         }
