@@ -319,3 +319,17 @@ fn errors_name_the_field_the_value_and_what_is_valid() {
     assert_eq!(told(WarmUpThreshold::new(1, 0, 3)), "`warm_up` is 0, must be 1 to 4294967295 seconds");
     assert_eq!(told(WarmUpThreshold::new(1, 1, 1)), "`cold_factor` is 1, must be 2 to 100");
 }
+
+#[test]
+fn a_sliding_window_counts_a_cell_for_a_whole_period_wherever_in_its_bucket_it_came() {
+    for buckets in 1..=SlidingWindow::MOST_BUCKETS {
+        let limit = SlidingWindow::new(Quota::new(1, Duration::from_nanos(1_003)), buckets).unwrap();
+        for came in 0..1_100 {
+            let mut state = <SlidingWindow as Limit>::State::default();
+            limit.take(&mut state, Want::one(at(came))).unwrap();
+            let Err(Refused::Later { retry_after }) = limit.take(&mut state, Want::one(at(came))) else { panic!() };
+            assert!(retry_after >= 1_003, "{retry_after} ns after {came} in one of {buckets}");
+            assert!(retry_after <= 1_003 + limit.bucket() + u64::from(buckets));
+        }
+    }
+}
