@@ -9,6 +9,7 @@ mod circuit_breaker;
 mod folder;
 mod hedge;
 mod miss;
+mod rate_limit;
 mod rate_limit_http;
 mod retry;
 mod unsupported;
@@ -27,6 +28,7 @@ fn suite(file: &str) -> Option<Suite> {
     match file {
         "circuit-breaker.json" => Some(circuit_breaker::run),
         "hedge.json" => Some(hedge::run),
+        "rate-limit.json" => Some(rate_limit::run),
         "rate-limit-http.json" => Some(rate_limit_http::run),
         "retry.json" => Some(retry::run),
         _ => None,
