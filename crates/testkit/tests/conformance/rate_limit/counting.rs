@@ -58,13 +58,17 @@ impl<L: CountsRefused> Counting<L> {
     fn show(&self, now: Timestamp, allowed: bool) -> Seen {
         let remaining = self.limit.remaining(&self.state, now);
         let reset = self.limit.reset_at(&self.state).saturating_duration_since(now);
-        Seen::from([
+        let mut seen = Seen::from([
             ("allowed", json!(allowed)),
             ("remaining", json!(remaining)),
             ("reset_after_ms", ms(reset)),
             ("retry_after_ms", Value::Null),
             ("error", Value::Null),
-        ])
+        ]);
+        if let Some(counted) = self.limit.counted(&self.state, now) {
+            seen.insert("counter", json!(counted));
+        }
+        seen
     }
 
     /// What was refused has been counted, so that it is not asked again: the wait is that for the next cell.
@@ -84,9 +88,6 @@ impl<L: CountsRefused> Counting<L> {
         self.limit.count_refused(&mut self.state, want);
         let mut seen = self.show(now, false);
         seen.insert("retry_after_ms", self.retry_after(now));
-        if let Some(counted) = self.limit.counted(&self.state, now) {
-            seen.insert("counter", json!(counted));
-        }
         seen
     }
 

@@ -102,12 +102,12 @@ impl Rules {
 
     /// When, in the vector's time, the clock begins.
     ///
-    /// At zero. But if the first step only looks and finds what the bucket has `initially`, at a time at which a bucket that began
+    /// At zero. But if the first step only looks and finds what a bucket that is not full has `initially`, at a time at which a bucket that began
     /// at zero would be full again, the bucket began with that step.
     pub(super) fn origin(&self, case: &Case) -> i64 {
         match (self, case.first_look()) {
             (Self::One(Spec { shape: Shape::Bucket(bucket), lacking, .. }), Some((at_ms, left)))
-                if left == u64::from(bucket.capacity - lacking) =>
+                if *lacking > 0 && left == u64::from(bucket.capacity - lacking) =>
             {
                 let refilled = f64::from(bucket.refill) * duration(at_ms).as_secs_f64() / bucket.period.as_secs_f64();
                 if refilled >= f64::from(*lacking) { nanos(at_ms) } else { 0 }
