@@ -26,6 +26,7 @@ mod quota;
 mod reservation;
 mod snapshot;
 mod throttled;
+mod weighed;
 
 pub use adaptive::AdaptiveConfig;
 pub use algorithm::Algorithm;
@@ -40,8 +41,9 @@ pub use keyed::{
 pub use layered::{Layered, LayeredRateLimiter, Layers, Rule, Violation};
 pub use limit::Carry;
 pub use limiter::{Debt, Limiter, RateLimiter};
-pub use policy::{Cells, Turn};
+pub use policy::Turn;
 pub use quota::Quota;
 pub use reservation::Reservation;
 pub use snapshot::Snapshot;
 pub use throttled::Throttled;
+pub use weighed::Weighed;

@@ -8,19 +8,6 @@ use crate::limit::Want;
 use crate::limiter::Limiter;
 use crate::throttled::Throttled;
 
-/// How many cells a call takes: for [`with`](seawall_core::Shared::with) and [`by`](seawall_core::Shared::by).
-///
-/// ```
-/// use seawall_rate_limit::{Cells, Config, Quota, RateLimiter};
-///
-/// let bytes = RateLimiter::new(Config::new(Quota::per_second(1_000)))?;
-/// bytes.with(&Cells(800)).try_admit().expect("fewer than a thousand").success();
-/// assert!(bytes.with(&Cells(800)).try_admit().is_err());
-/// # Ok::<(), seawall_core::ConfigError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cells(pub u32);
-
 /// A call that never began gives its cells back; every other ending has used them.
 impl Policy for Limiter {
     type Token = Grant;
@@ -68,11 +55,15 @@ pub struct Turn {
 
 impl Limiter {
     #[inline(always)]
-    fn ask<Call: ?Sized>(&self, ask: &Ask<'_, Call>, cells: u32) -> Result<Grant, Throttled> {
+    pub(crate) fn ask<Call: ?Sized>(&self, ask: &Ask<'_, Call>, cells: u32) -> Result<Grant, Throttled> {
         self.decide(Want::now(ask.now.get(), cells))
     }
 
-    fn line_up<Call: ?Sized>(&self, ask: &Ask<'_, Call>, cells: u32) -> Result<Entry<Grant, Turn>, Throttled> {
+    pub(crate) fn line_up<Call: ?Sized>(
+        &self,
+        ask: &Ask<'_, Call>,
+        cells: u32,
+    ) -> Result<Entry<Grant, Turn>, Throttled> {
         let now = ask.now.get();
         let max_wait = match ask.deadline {
             Some(deadline) => deadline.as_nanos().saturating_sub(now.as_nanos()),
@@ -83,7 +74,7 @@ impl Limiter {
         Ok(if at > now { Entry::Queued(Turn { at, grant: Some(grant) }) } else { Entry::Admitted(grant) })
     }
 
-    fn poll_turn<Call: ?Sized>(
+    pub(crate) fn poll_turn<Call: ?Sized>(
         &self,
         ask: &Ask<'_, Call>,
         turn: &mut Turn,
@@ -99,32 +90,18 @@ impl Limiter {
     }
 }
 
-impl Admits for Limiter {
+/// Whatever the call is, it takes one cell. [`Weighed`] takes others.
+impl<Call: ?Sized> Admits<Call> for Limiter {
     #[inline(always)]
-    fn try_admit(&self, ask: &Ask<'_, ()>) -> Result<Grant, Throttled> {
+    fn try_admit(&self, ask: &Ask<'_, Call>) -> Result<Grant, Throttled> {
         self.ask(ask, 1)
     }
 
-    fn enter(&self, ask: &Ask<'_, ()>) -> Result<Entry<Grant, Turn>, Throttled> {
+    fn enter(&self, ask: &Ask<'_, Call>) -> Result<Entry<Grant, Turn>, Throttled> {
         self.line_up(ask, 1)
     }
 
-    fn poll_place(&self, ask: &Ask<'_, ()>, turn: &mut Turn, _: &mut Context<'_>) -> Poll<Result<Grant, Throttled>> {
+    fn poll_place(&self, ask: &Ask<'_, Call>, turn: &mut Turn, _: &mut Context<'_>) -> Poll<Result<Grant, Throttled>> {
         self.poll_turn(ask, turn, 1)
-    }
-}
-
-impl Admits<Cells> for Limiter {
-    #[inline(always)]
-    fn try_admit(&self, ask: &Ask<'_, Cells>) -> Result<Grant, Throttled> {
-        self.ask(ask, ask.call.0)
-    }
-
-    fn enter(&self, ask: &Ask<'_, Cells>) -> Result<Entry<Grant, Turn>, Throttled> {
-        self.line_up(ask, ask.call.0)
-    }
-
-    fn poll_place(&self, ask: &Ask<'_, Cells>, turn: &mut Turn, _: &mut Context<'_>) -> Poll<Result<Grant, Throttled>> {
-        self.poll_turn(ask, turn, ask.call.0)
     }
 }

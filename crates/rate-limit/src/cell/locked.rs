@@ -71,13 +71,19 @@ impl<L: Built> Store for Locked<L> {
 
     fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
         let Inner { limit, limits, state, longest_wait } = &mut *self.inner.lock();
-        let figures =
-            Figures::plain(limit.remaining(state, at), limit.reset_at(state).as_nanos().saturating_sub(at.as_nanos()));
+        let remaining = limit.remaining(state, at);
+        let figures = Figures::plain(remaining, limit.reset_at(state).as_nanos().saturating_sub(at.as_nanos()));
         // A state that the clock has left behind is for a real call to mend.
-        let behind = limit.ahead(state, at, *longest_wait) > 0;
-        match limit.take(&mut state.clone(), Want::now(at, cells)) {
-            Err(refused) if !behind => Err(Denied { refused, figures, limits: *limits }),
-            _ => Ok((figures, *limits)),
+        if cells <= remaining || limit.ahead(state, at, *longest_wait) > 0 {
+            return Ok((figures, *limits));
+        }
+        let want = Want::now(at, cells);
+        // A refusal changes nothing. Only a pacer gives more cells than remain, and its state is copied for nothing; a log's is not.
+        let refuses = remaining == 0 || std::mem::needs_drop::<L::State>();
+        let decided = if refuses { limit.take(state, want) } else { limit.take(&mut state.clone(), want) };
+        match decided {
+            Err(refused) => Err(Denied { refused, figures, limits: *limits }),
+            Ok(_) => Ok((figures, *limits)),
         }
     }
 

@@ -1,0 +1,162 @@
+//! A clock that steps: no panic, nothing minted, nobody locked out for longer than the quota takes to refill.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use seawall_core::time::{BoxFuture, Clock, TimeDriver, Timestamp};
+use seawall_rate_limit::{Algorithm, RateLimiter};
+
+use crate::support::*;
+
+/// A clock that tells whatever it was set to.
+#[derive(Default)]
+struct Faulty(AtomicU64);
+
+impl Faulty {
+    fn set(&self, nanos: u64) {
+        self.0.store(nanos, Ordering::SeqCst);
+    }
+
+    fn advance(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_nanos()).expect("no more than a century"), Ordering::SeqCst);
+    }
+}
+
+impl TimeDriver for Faulty {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.load(Ordering::SeqCst))
+    }
+
+    fn sleep_until(&self, _: Timestamp) -> BoxFuture {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+fn on_faulty(algorithm: Algorithm) -> (RateLimiter, Arc<Faulty>) {
+    let faulty = Arc::new(Faulty::default());
+    faulty.set(1_000_000_000_000);
+    let limiter = RateLimiter::with_clock(config(algorithm), Clock::custom(faulty.clone())).expect("valid");
+    (limiter, faulty)
+}
+
+const DAY: u64 = 24 * 3_600 * 1_000_000_000;
+
+/// How long a full limiter may refuse after a step back of any length, with a quota for one second.
+fn longest(algorithm: Algorithm) -> Duration {
+    match algorithm {
+        // A cell counts for one bucket more than a period, and buckets stay where the clock aligns them.
+        Algorithm::SlidingWindow { buckets } => SECOND + 2 * SECOND / u32::from(buckets),
+        Algorithm::Gcra | Algorithm::Pacer { .. } | Algorithm::SlidingLog => SECOND,
+        // Windows and steps stay where the clock aligns them, too.
+        _ => 2 * SECOND,
+    }
+}
+
+#[test]
+fn a_step_back_locks_nobody_out_for_long() {
+    for algorithm in algorithms() {
+        for back in [1, 1_000, 50_000_000, 500_000_000, 1_000_000_000, 3_000_000_000, DAY, u64::MAX] {
+            let (limiter, faulty) = on_faulty(algorithm);
+            faulty.set(2 * DAY);
+            exhaust(&limiter);
+            faulty.set((2 * DAY).saturating_sub(back));
+            let waited = match limiter.check() {
+                Ok(_) => Duration::ZERO,
+                Err(throttled) => throttled.retry_after().expect("not for ever"),
+            };
+            assert!(waited <= longest(algorithm), "{algorithm:?}: locked out for {waited:?} after a step of {back} ns");
+            faulty.advance(waited);
+            if !waited.is_zero() {
+                limiter
+                    .check()
+                    .unwrap_or_else(|late| panic!("{algorithm:?}, {back} ns back, after {waited:?}: {late}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_waits_for_turns_that_lie_ahead_only_because_the_clock_has_stepped() {
+    for algorithm in algorithms() {
+        let (limiter, faulty) = on_faulty(algorithm);
+        faulty.set(2 * DAY);
+        exhaust(&limiter);
+        faulty.set(DAY);
+        let turn = limiter.reserve(1, Duration::from_secs(3_600 * 24 * 7)).expect("a week is enough");
+        assert!(turn.wait() <= longest(algorithm), "{algorithm:?}: {:?}", turn.wait());
+    }
+}
+
+#[test]
+fn steps_mint_nothing() {
+    for algorithm in countings() {
+        for step in [1_u64, 1_000_000, 100_000_000, 999_999_999, DAY] {
+            let (limiter, faulty) = on_faulty(algorithm);
+            let at = 3 * DAY + 500_000_000;
+            faulty.set(at);
+            let mut passed = exhaust(&limiter);
+            // Back and forth around one moment: the time that passes is none.
+            for _ in 0..50 {
+                faulty.set(at - step);
+                let _ = limiter.check().map(|_| passed += 1);
+                faulty.set(at);
+                let _ = limiter.check().map(|_| passed += 1);
+            }
+            // Each way of counting sees each moment once, and the step forward as time that has passed once.
+            let once = if step < 1_000_000_000 { 1 } else { 2 };
+            assert!(passed <= LIMIT * 2 * once * 51, "{algorithm:?}: {passed} passed by steps of {step} ns");
+            if step < 100_000_000 {
+                assert!(passed <= 2 * LIMIT, "{algorithm:?}: {passed} passed by steps of {step} ns");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_forward_is_time_that_has_passed() {
+    for algorithm in countings() {
+        let (limiter, faulty) = on_faulty(algorithm);
+        exhaust(&limiter);
+        faulty.advance(Duration::from_secs(30 * 24 * 3_600));
+        assert_eq!(exhaust(&limiter), LIMIT, "{algorithm:?}: as after any month, and no more");
+    }
+}
+
+#[test]
+fn a_clock_at_its_end_lets_no_flood_pass() {
+    for algorithm in algorithms() {
+        let (limiter, faulty) = on_faulty(algorithm);
+        // A clock that tells the time of day; centuries from now; its very end, where it only must not panic.
+        for end in [1_700_000_000_000_000_000, u64::MAX / 2, u64::MAX - 500_000_000, u64::MAX - 1, u64::MAX] {
+            faulty.set(end);
+            if end <= u64::MAX / 2 {
+                let passed = exhaust(&limiter);
+                assert!(passed <= LIMIT, "{algorithm:?}: {passed} passed at {end}");
+            }
+            let _ = limiter.reserve(1, Duration::MAX).map(|turn| _ = turn.keep());
+            let _ = (limiter.check_n(u32::MAX), limiter.take_up_to(u32::MAX), limiter.peek(), limiter.snapshot());
+        }
+        faulty.set(5 * DAY);
+        let _ = limiter.check();
+        limiter.reset();
+        limiter.check().expect("everything is forgotten");
+    }
+}
+
+#[test]
+fn a_receipt_of_before_a_step_takes_nothing_from_others() {
+    for algorithm in countings() {
+        let (limiter, faulty) = on_faulty(algorithm);
+        faulty.set(2 * DAY);
+        let grant = limiter.check_n(LIMIT).expect("all of it");
+        faulty.set(DAY);
+        exhaust(&limiter);
+        limiter.check().expect_err("exhausted");
+        faulty.set(2 * DAY);
+        exhaust(&limiter);
+        let before = standing(&limiter);
+        limiter.refund(grant);
+        assert_eq!(standing(&limiter), before, "{algorithm:?}: it gave back what others have");
+    }
+}

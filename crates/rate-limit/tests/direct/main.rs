@@ -1,0 +1,13 @@
+//! One limiter, every algorithm, on a clock that moves when it is told to.
+
+mod adaptive;
+mod bursts;
+mod clock;
+mod operations;
+mod reconfigure;
+mod refunds;
+mod reservations;
+mod shadow;
+mod snapshot;
+mod support;
+mod texts;
