@@ -62,10 +62,13 @@ impl<'a, S: Subject> Scene<'a, S> {
     fn next_event(&mut self) {
         self.events += 1;
         match self.events {
-            1 => drop(self.holder.take()),
+            1 => {
+                drop(self.holder.take());
+                // Where calls wait for time rather than for each other, the next turn has come by then.
+                self.case.situation.time.advance(Duration::from_secs(10));
+            }
             2 => self.case.control.ready(Ready::Yes),
             3 => self.case.control.release(1),
-            // Policies whose calls wait for time rather than for each other.
             _ => self.case.situation.time.advance(Duration::from_secs(1)),
         }
     }
