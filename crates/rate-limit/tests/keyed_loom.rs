@@ -57,7 +57,8 @@ impl Keys {
         };
         let halved = Quota::new(1, INTERVAL / 2);
         let class_of = |key: &u32| if *key < 100 { QuotaClass::FIRST } else { QuotaClass::new(1) };
-        let config = Keyed::new(Config::new(quota).algorithm(algorithm)).capacity(4).classes([halved]).class_of(class_of);
+        let config =
+            Keyed::new(Config::new(quota).algorithm(algorithm)).capacity(4).classes([halved]).class_of(class_of);
         let (clock, time) = Clock::manual();
         time.advance(Duration::from_secs(1));
         Arc::new(Self(KeyedLimiter::build(config, clock).expect("a valid configuration")))
