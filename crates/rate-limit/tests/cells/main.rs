@@ -1,0 +1,6 @@
+//! The cells that many threads change at once, against the pure algorithms and against what those promise.
+
+mod agreement;
+mod guarantee;
+mod model;
+mod threads;
