@@ -5,7 +5,7 @@ use seawall_core::time::{Clock, Timestamp};
 
 use super::{Decision, Denied, Epoch, Granted, Published};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Gcra, Limit, Refused, Taken};
+use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Turns};
 use crate::quota::Quota;
 
 /// A [`Gcra`]'s one word, changed by a compare-and-swap. A refusal writes nothing.
@@ -17,15 +17,15 @@ pub(crate) struct GcraCell {
     longest_wait: AtomicU64,
     published: Published,
     epoch: Epoch,
-    /// Held by whoever replaces the quota or forgets the state.
-    replacing: Mutex<()>,
+    /// Held by whoever waits for a turn, gives back, replaces the quota or forgets the state.
+    turns: Mutex<Turns>,
 }
 
 impl GcraCell {
     pub(crate) fn new(quota: Quota) -> Result<Self, ConfigError> {
         let published = Published::new(&Gcra::new(quota)?, quota);
         let (tat, longest_wait) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self { tat, longest_wait, published, epoch: Epoch::new(), replacing: Mutex::new(()) })
+        Ok(Self { tat, longest_wait, published, epoch: Epoch::new(), turns: Mutex::new(Turns::default()) })
     }
 
     #[inline(always)]
@@ -46,24 +46,13 @@ impl GcraCell {
             let max_wait = max_wait.saturating_mul(gcra.ticks_per_nano());
             match gcra.advance(tat, now, cells, max_wait) {
                 Ok(new) => {
-                    let wait = if max_wait == 0 { 0 } else { (new - now).saturating_sub(gcra.capacity()) };
-                    if wait > 0 {
-                        // Nobody waits for turns that lie ahead only because the clock has stepped back.
-                        if self.is_ahead(&gcra, tat, now)
-                            && let Some(healed) = self.heal(clock)
-                        {
-                            tat = healed;
-                            continue;
-                        }
-                        // Before the word, so that nobody takes its time for one of a clock that has stepped back.
-                        self.longest_wait.fetch_max(wait, Ordering::Relaxed);
+                    if max_wait > 0 && new - now > gcra.capacity() {
+                        return self.take_turn(at, cells, max_wait, clock);
                     }
                     match self.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Acquire) {
                         Ok(_) => {
                             let figures = figures(&gcra, new, now);
-                            let act_at = at.as_nanos().saturating_add(figures.nanos(wait));
-                            let act_at = Timestamp::from_nanos(act_at);
-                            let taken = Taken { at, act_at, cells, mark: new };
+                            let taken = Taken { at, act_at: at, cells, mark: new };
                             return Ok(Granted { taken, figures });
                         }
                         Err(found) => tat = found,
@@ -80,6 +69,48 @@ impl GcraCell {
                     let refused = Refused::Later { retry_after: figures.nanos(missing) };
                     return Err(Denied { refused, figures, limits });
                 }
+            }
+        }
+    }
+
+    /// Takes what is wanted, at once or in turn. `max_wait` is in ticks. Under the lock, so that whoever gives back knows of every
+    /// turn that was given.
+    #[cold]
+    #[inline(never)]
+    fn take_turn(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
+        let mut turns = self.turns.lock();
+        let mut tat = self.tat.load(Ordering::Acquire);
+        loop {
+            let (gcra, limits) = self.published.read();
+            let now = gcra.ticks(at);
+            // A turn that lies ahead only because the clock has stepped back is nobody's.
+            if self.is_ahead(&gcra, tat, now)
+                && let Some(healed) = self.heal(clock)
+            {
+                tat = healed;
+                continue;
+            }
+            let new = match gcra.advance(tat, now, cells, max_wait) {
+                Ok(new) => new,
+                Err(missing) => {
+                    let figures = figures(&gcra, tat, now);
+                    let refused = Refused::Later { retry_after: figures.nanos(missing) };
+                    return Err(Denied { refused, figures, limits });
+                }
+            };
+            let wait = (new - now).saturating_sub(gcra.capacity());
+            // Before the word, so that nobody takes its time for one of a clock that has stepped back.
+            self.longest_wait.fetch_max(wait, Ordering::Relaxed);
+            match self.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    let figures = figures(&gcra, new, now);
+                    let act_at = Timestamp::from_nanos(at.as_nanos().saturating_add(figures.nanos(wait)));
+                    if wait > 0 {
+                        turns.last = turns.last.max(gcra.ticks(act_at));
+                    }
+                    return Ok(Granted { taken: Taken { at, act_at, cells, mark: new }, figures });
+                }
+                Err(found) => tat = found,
             }
         }
     }
@@ -108,7 +139,7 @@ impl GcraCell {
 
     #[inline(always)]
     fn is_ahead(&self, gcra: &Gcra, tat: u64, now: u64) -> bool {
-        tat > now.saturating_add(gcra.capacity()).saturating_add(self.longest_wait.load(Ordering::Relaxed))
+        tat.saturating_sub(now) > gcra.capacity().saturating_add(self.longest_wait.load(Ordering::Relaxed))
     }
 
     /// Brings back an arrival time that lies further ahead than any clock could have brought it: the clock has stepped back.
@@ -133,10 +164,20 @@ impl GcraCell {
     }
 
     pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
-        self.update(|gcra, tat| {
-            // After the word was read: whatever ends the epoch now changes the word first.
-            if self.epoch.takes(epoch) { tat - gcra.refundable(tat, &taken, gcra.ticks(now)) } else { tat }
-        });
+        let mut turns = self.turns.lock();
+        let mut tat = self.tat.load(Ordering::Acquire);
+        // After the word was read: whatever ends the epoch now changes the word first.
+        while self.epoch.takes(epoch) {
+            let (gcra, _) = self.published.read();
+            let (refund, after) = gcra.refundable_by_turns(tat, &taken, gcra.ticks(now), *turns);
+            match self.tat.compare_exchange_weak(tat, tat - refund, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    *turns = after;
+                    return;
+                }
+                Err(found) => tat = found,
+            }
+        }
     }
 
     /// Whether the quota could be replaced by this one.
@@ -145,7 +186,7 @@ impl GcraCell {
     }
 
     pub(crate) fn carry(&self, quota: Quota, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
-        let _alone = self.replacing.lock();
+        let _alone = self.turns.lock();
         self.published.replace(quota, |old, new| {
             // Nobody reads the new quota, or takes by the old one what is carried, until it is there.
             self.epoch.advance();
@@ -165,13 +206,13 @@ impl GcraCell {
 
     /// Owes nothing.
     pub(crate) fn reset(&self) {
-        let _alone = self.replacing.lock();
+        let _alone = self.turns.lock();
         self.epoch.during(|| self.update(|_, _| 0));
     }
 
     /// Owes until `reset_at`, if it owes for less.
     pub(crate) fn raise(&self, reset_at: Timestamp, now: Timestamp) {
-        let _alone = self.replacing.lock();
+        let _alone = self.turns.lock();
         self.epoch.during(|| {
             self.update(|gcra, tat| {
                 let full = gcra.ticks(now).saturating_add(gcra.capacity());

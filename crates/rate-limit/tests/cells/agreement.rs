@@ -13,7 +13,7 @@ use seawall_rate_limit::limit::{
 };
 use seawall_rate_limit::{Algorithm, Config, Grant, Quota, RateLimiter, Reservation, Throttled};
 
-use crate::model::{Kind, Model, Receipt};
+use crate::model::{Back, Kind, Model, Receipt, by_itself, by_turns};
 
 /// Nothing here asks for a longer time.
 const LONG: Duration = Duration::from_secs(100);
@@ -212,21 +212,14 @@ fn cases() -> u32 {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Steps {
     All,
-    /// Nothing is given back. One word does not tell which turns are to come: the cell knows more of them than the algorithm, and
-    /// gives back more.
-    NoRefunds,
-    /// Nobody waits.
-    NoWaits,
-    /// The clock does not step back, and nothing is given back.
+    /// The clock does not step back.
     Forward,
 }
 
 impl Steps {
     fn of(self, step: Step) -> Option<Step> {
         match (self, step) {
-            (Self::Forward, Step::Back(_)) | (Self::Forward | Self::NoRefunds, Step::Refund(_)) => None,
-            (Self::Forward | Self::NoRefunds, Step::Settle { which, .. }) => Some(Step::Settle { which, keep: true }),
-            (Self::NoWaits, Step::Reserve(cells, _)) => Some(Step::Reserve(cells, Duration::ZERO)),
+            (Self::Forward, Step::Back(_)) => None,
             _ => Some(step),
         }
     }
@@ -239,6 +232,18 @@ fn agree<L: Limit>(
     quotas: &[Quota],
     which: Steps,
     make: fn(Quota) -> Result<L, ConfigError>,
+) {
+    agree_giving_back(algorithm, kind, quotas, which, make, by_itself);
+}
+
+/// The same with another way to give back than the algorithm's own.
+fn agree_giving_back<L: Limit>(
+    algorithm: Algorithm,
+    kind: Kind,
+    quotas: &[Quota],
+    which: Steps,
+    make: fn(Quota) -> Result<L, ConfigError>,
+    back: Back<L>,
 ) {
     let config = ProptestConfig {
         cases: cases(),
@@ -258,7 +263,7 @@ fn agree<L: Limit>(
                 algorithm,
                 quotas,
                 time,
-                model: Model::new(quotas[0], kind, make),
+                model: Model::new(quotas[0], kind, make, back),
                 reserved: Vec::new(),
                 granted: Vec::new(),
                 last_wait: Duration::ZERO,
@@ -302,16 +307,13 @@ fn a_sliding_window() {
 fn a_token_bucket_in_one_word() {
     let with_burst = [Quota::per_second(5).burst(7), Quota::new(8, 2 * SECOND).burst(2), Quota::per_second(20)];
     // The cell keeps its ticks for life, so the model's quotas are made alike.
-    agree(Algorithm::Gcra, Kind::Word, &with_burst, Steps::Forward, |quota| {
-        Gcra::new(Quota::per_second(5))?.alike(quota)
-    });
-    agree(Algorithm::Gcra, Kind::Word, &quotas(), Steps::Forward, |quota| {
-        Gcra::new(Quota::per_second(5))?.alike(quota)
-    });
+    let alike = |quota| Gcra::new(Quota::per_second(5))?.alike(quota);
+    // The cell knows which turns are to come, and gives back more of them than the algorithm by itself.
+    agree_giving_back(Algorithm::Gcra, Kind::Word, &with_burst, Steps::Forward, alike, by_turns);
+    agree_giving_back(Algorithm::Gcra, Kind::Word, &quotas(), Steps::Forward, alike, by_turns);
     // Steps of the clock are told in whole nanoseconds: the interval is one, so that nothing is rounded.
     let one = [Quota::per_second(5).burst(4)];
-    agree(Algorithm::Gcra, Kind::Word, &one, Steps::NoRefunds, Gcra::new);
-    agree(Algorithm::Gcra, Kind::Word, &one, Steps::NoWaits, Gcra::new);
+    agree_giving_back(Algorithm::Gcra, Kind::Word, &one, Steps::All, Gcra::new, by_turns);
 }
 
 #[test]
