@@ -90,7 +90,7 @@ impl Limiter {
     }
 }
 
-/// Whatever the call is, it takes one cell. [`Weighed`] takes others.
+/// Whatever the call is, it takes one cell. [`Weighed`](crate::Weighed) takes others.
 impl<Call: ?Sized> Admits<Call> for Limiter {
     #[inline(always)]
     fn try_admit(&self, ask: &Ask<'_, Call>) -> Result<Grant, Throttled> {

@@ -79,8 +79,8 @@ impl<L: Built> Store for Locked<L> {
         }
         let want = Want::now(at, cells);
         // A refusal changes nothing. Only a pacer gives more cells than remain, and its state is copied for nothing; a log's is not.
-        let refuses = remaining == 0 || std::mem::needs_drop::<L::State>();
-        let decided = if refuses { limit.take(state, want) } else { limit.take(&mut state.clone(), want) };
+        let in_place = remaining == 0 || std::mem::needs_drop::<L::State>();
+        let decided = if in_place { limit.take(state, want) } else { limit.take(&mut state.clone(), want) };
         match decided {
             Err(refused) => Err(Denied { refused, figures, limits: *limits }),
             Ok(_) => Ok((figures, *limits)),

@@ -12,6 +12,7 @@ use crate::layered::{Layered, Layers, Violation};
 use crate::limiter::Limiter;
 use crate::meter::{Meter, Standing};
 use crate::throttled::Throttled;
+use crate::weighed::Weighed;
 
 /// A limiter that can tell of each call it has admitted how the caller stands.
 pub trait TellsGrants: seawall_core::Policy + sealed::Sealed {
@@ -28,6 +29,7 @@ pub trait TellsLimits: Clone + Into<Rejection> + sealed::Sealed {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for crate::Limiter {}
+    impl<F> Sealed for crate::Weighed<F> {}
     impl<K: ?Sized, S> Sealed for crate::KeyedLimiter<K, S> {}
     impl<Call: ?Sized, const N: usize> Sealed for crate::Layers<Call, N> {}
     impl<P, Key: ?Sized, F> Sealed for seawall_core::By<P, Key, F> {}
@@ -76,6 +78,12 @@ impl Told {
 impl TellsGrants for Limiter {
     fn tell(&self, grant: &Grant, told: &mut Told) {
         told.pass(self.name(), self.limits(), &grant.figures);
+    }
+}
+
+impl<F: Send + Sync> TellsGrants for Weighed<F> {
+    fn tell(&self, grant: &Grant, told: &mut Told) {
+        self.limiter().tell(grant, told);
     }
 }
 

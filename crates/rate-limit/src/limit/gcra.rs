@@ -133,7 +133,7 @@ impl Gcra {
     /// How much of `taken` can be given back at `now` so that nothing is minted, in ticks, if it is known which turns are to
     /// come; and what is known of them then.
     ///
-    /// More of turns than by [`refundable`](Self::refundable): one before no more than a single other cell gives back all but
+    /// More of turns than [`give_back`](Limit::give_back) does, which knows of none: one before no more than a single other cell gives back all but
     /// that cell's. Therefore nothing of what was granted at once, until the last turn has come.
     pub fn refundable_by_turns(&self, tat: u64, taken: &Taken, now: u64, turns: Turns) -> (u64, Turns) {
         if taken.act_at <= taken.at {
