@@ -149,16 +149,16 @@ impl WindowCell {
     fn look_slowly(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
         let mut frozen = self.freeze();
         let Slow { window, limits, state, longest_wait, .. } = &mut *frozen.slow;
-        if window.ahead(state, at, *longest_wait) > 0 {
-            // A state that the clock has left behind is for a real call to mend.
-            return Ok((Figures::plain(window.limit(), 0), *limits));
+        // A state that the clock has left behind is for a real call to mend: it is told as it is.
+        let behind = window.ahead(state, at, *longest_wait) > 0;
+        if !behind {
+            window.roll(state, at);
         }
-        window.roll(state, at);
         let owed = window.reset_at(state).as_nanos().saturating_sub(at.as_nanos());
         let figures = Figures::plain(window.remaining(state, at), owed);
         match window.take(&mut state.clone(), Want::now(at, cells)) {
-            Ok(_) => Ok((figures, *limits)),
-            Err(refused) => Err(Denied { refused, figures, limits: *limits }),
+            Err(refused) if !behind => Err(Denied { refused, figures, limits: *limits }),
+            _ => Ok((figures, *limits)),
         }
     }
 
