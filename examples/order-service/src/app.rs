@@ -12,12 +12,13 @@ use crate::breakers::{Breakers, Guarded};
 use crate::caller::{self, KeyStore, Keyring};
 use crate::config::Profile;
 use crate::database::Database;
-use crate::http::{Deadlines, Edge, Patience, protect};
+use crate::http::{Deadlines, Edge, Patience, answered, protect};
 use crate::inventory::{self, Inventory};
 use crate::metrics::Metrics;
 use crate::orders::OrderStore;
 use crate::payment::{self, Payments};
 use crate::products::ProductStore;
+use crate::rate_limits::{self, Load, RateLimits};
 use crate::shutdown::Drain;
 use crate::{breakers, health, openapi, orders, overview, products, provider_control, scrape};
 
@@ -28,6 +29,9 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) keys: Guarded<KeyStore>,
+    pub(crate) rate_limits: Arc<RateLimits>,
+    /// What adaptive limits go by.
+    pub(crate) load: Load,
     pub(crate) database: Guarded<Database>,
     pub(crate) orders: Guarded<OrderStore>,
     pub(crate) products: Guarded<ProductStore>,
@@ -55,25 +59,20 @@ impl FromRef<Arc<App>> for Patience {
 /// The routes for everybody.
 pub(crate) fn public(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
     let of_callers = overview::routes().merge(orders::routes()).merge(products::routes());
+    let of_callers = caller::known(answered(of_callers, &app.deadlines));
+    let of_callers = caller::told_apart(rate_limits::limited(of_callers, &app.rate_limits), &app.keyring);
     // What tells how the service is does so whoever asks, and however often.
-    let routes = caller::told_apart(of_callers, &app.keyring)
-        .merge(health::routes())
-        .merge(scrape::routes())
-        .merge(breakers::routes());
-    finish(routes, app, edge)
+    let exempt = health::routes().merge(scrape::routes()).merge(breakers::routes()).merge(rate_limits::routes());
+    finish(of_callers.merge(answered(exempt, &app.deadlines)), app, edge)
 }
 
 /// The routes for whoever runs the service.
 pub(crate) fn admin(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
-    let routes = provider_control::routes().merge(breakers::control_routes()).merge(health::routes());
-    finish(routes, app, edge)
+    let levers = provider_control::routes().merge(breakers::control_routes()).merge(rate_limits::control_routes());
+    finish(answered(levers.merge(health::routes()), &app.deadlines), app, edge)
 }
 
 /// Adds the document that describes the routes, and what all of them share.
 fn finish(routes: OpenApiRouter<Arc<App>>, app: &Arc<App>, edge: &Arc<Edge>) -> Router {
-    protect(
-        openapi::describe(routes, app.deadlines.header()).with_state(app.clone()),
-        app.deadlines.clone(),
-        edge.clone(),
-    )
+    protect(openapi::describe(routes, &app.deadlines).with_state(app.clone()), edge.clone())
 }

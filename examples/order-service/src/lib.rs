@@ -11,12 +11,13 @@
 //! | [`provider`] | how providers are called: deadline, retry, circuit breaker, timeout; and the faults of the service's own |
 //! | [`breakers`] | what keeps calls from dependencies that fail, and the levers on it |
 //! | `caller` | who calls: a user of a tenant by key, or an address |
+//! | `rate_limits` | how often callers may ask, and the levers on it |
 //! | `http` | problem documents, JSON bodies, ids, headers, connections: what all routes have in common |
 //! | `health`, `scrape`, `openapi`, `overview` | routes that tell about the service |
 //! | `provider_control` | the admin listener's levers on the providers |
 //! | `database`, `metrics`, `clock`, `limit`, [`logging`], `shutdown` | what everything stands on |
 //!
-//! An order's way: `http::edge` (id, figures, headers), `caller` (whose key it is), `http::json` (strict reading), `orders::validate`,
+//! An order's way: `http::edge` (id, client's address, figures, headers), `caller` (whose key it is), `rate_limits`, `http::json` (strict reading), `orders::validate`,
 //! `orders::store` (on the disk before anything else happens), `inventory` and `payment` by way of `provider::calls`, and the
 //! answer. Where one of the two fails, `payment::redrive` does both later.
 
@@ -40,6 +41,7 @@ pub mod payment;
 mod products;
 pub mod provider;
 mod provider_control;
+mod rate_limits;
 mod scrape;
 mod service;
 mod shutdown;

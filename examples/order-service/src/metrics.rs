@@ -97,6 +97,11 @@ impl HttpFigures {
         Active(&self.active)
     }
 
+    /// How many are under way.
+    pub(crate) fn under_way(&self) -> u32 {
+        u32::try_from(self.active.get()).unwrap_or_default()
+    }
+
     pub(crate) fn note(&self, traffic: &Traffic, took: Duration) {
         self.durations.get_or_create(traffic).observe(took.as_secs_f64());
     }

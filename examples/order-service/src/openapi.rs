@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::http::{MEDIA_TYPE, Problem};
+use crate::http::{Deadlines, MEDIA_TYPE, Problem, answered};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,12 +32,13 @@ struct Description;
 #[derive(Clone)]
 struct Document(Arc<str>);
 
-/// Adds a route to the document that describes `routes` and itself. Each is kept to the deadline that is told in `header`.
-pub(crate) fn describe(routes: OpenApiRouter<Arc<App>>, header: &HeaderName) -> Router<Arc<App>> {
-    let whole = OpenApiRouter::with_openapi(Description::openapi()).merge(routes).routes(routes!(openapi));
+/// Adds a route to the document that describes `routes`, each of which keeps `deadlines`, and itself.
+pub(crate) fn describe(routes: OpenApiRouter<Arc<App>>, deadlines: &Arc<Deadlines>) -> Router<Arc<App>> {
+    let own = answered(OpenApiRouter::new().routes(routes!(openapi)), deadlines);
+    let whole = OpenApiRouter::with_openapi(Description::openapi()).merge(routes).merge(own);
     let (served, mut document) = whole.split_for_parts();
     for operation in document.paths.paths.values_mut().flat_map(operations) {
-        may_be_late(operation, header);
+        may_be_late(operation, deadlines.header());
     }
     let text = document.to_json().expect("the description has string keys and finite numbers only");
     served.layer(Extension(Document(text.into())))

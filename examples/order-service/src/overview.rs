@@ -28,7 +28,7 @@ struct Link {
     shows: &'static str,
 }
 
-const LINKS: [(&str, &str); 12] = [
+const LINKS: [(&str, &str); 13] = [
     ("POST /orders", "places an order"),
     ("GET /orders", "the orders, newest first"),
     ("GET /orders/{id}", "one order"),
@@ -36,6 +36,7 @@ const LINKS: [(&str, &str); 12] = [
     ("GET /products/{id}", "one product"),
     ("GET /circuit-breakers", "what keeps calls from failing dependencies"),
     ("GET /circuit-breakers/{name}", "one of them"),
+    ("GET /rate-limits", "how often callers may ask, and what was refused"),
     ("GET /health", "how the service and what it depends on are"),
     ("GET /livez", "whether the process works"),
     ("GET /readyz", "whether it wants requests"),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use seawall_circuit_breaker::Config as BreakerConfig;
 use seawall_core::time::Clock;
 use seawall_core::{Backoff, ConfigError, Jitter};
+use seawall_rate_limit::http::ClientAddress;
 use seawall_retry::{Config as RetryConfig, Retry, Timeout, TimeoutConfig};
 use tokio::task::JoinSet;
 
@@ -27,6 +28,7 @@ use crate::orders::OrderStore;
 use crate::payment::{self, Payments, Redrive};
 use crate::products::ProductStore;
 use crate::provider::{self, Calls};
+use crate::rate_limits::{self, Load, RateLimits};
 use crate::shutdown::Drain;
 
 /// How much longer than its payments and requests the redrive may take to finish.
@@ -43,7 +45,8 @@ pub struct Service {
     connections: [Connections; 2],
     redrive: JoinSet<()>,
     refresh: JoinSet<()>,
-    settings: Settings,
+    adapting: JoinSet<()>,
+    shutdown: config::Shutdown,
     _folder: Option<DataFolder>,
 }
 
@@ -68,19 +71,30 @@ impl Service {
     /// # Errors
     /// When something that it needs cannot be had. Nothing is left running then.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        Self::start_on(Clock::system(), settings).await
+    }
+
+    /// The same on another clock, such as one that is moved by hand. What waits for sockets does so in real time.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_on(clock: Clock, settings: Settings) -> Result<Self, StartError> {
         settings.check().map_err(StartError::Config)?;
         let server = &settings.server;
         let public = bind(SocketAddr::new(server.address, server.port)).await?;
         let admin = bind(SocketAddr::new(server.admin_address, server.admin_port)).await?;
 
-        let clock = Clock::system();
         let metrics = Metrics::new();
         let (database, folder) = open_database(&settings, &clock, &metrics).await?;
         let app = Arc::new(assemble(&settings, database, metrics, clock.clone()).await?);
         let refresh = refresh(&app, &settings).await;
         let redrive = redrive(&app, &settings).await;
 
-        let edge = Arc::new(Edge::new(clock.clone(), app.metrics.http.clone()));
+        let adapting = adapt(&app, &settings);
+
+        let addresses = ClientAddress::new(settings.client_address.clone())
+            .map_err(|error| StartError::Config(InvalidConfig::of_part("client_address", &error)))?;
+        let edge = Arc::new(Edge::new(addresses, clock.clone(), app.metrics.http.clone()));
         app.metrics.patterns.add(edge.timeout().clone());
         let (public_address, admin_address) = (public.address(), admin.address());
         let connections = [
@@ -97,7 +111,17 @@ impl Service {
             "listening"
         );
         let (public, admin) = (public_address, admin_address);
-        Ok(Self { public, admin, app, connections, redrive, refresh, settings, _folder: folder })
+        Ok(Self {
+            public,
+            admin,
+            app,
+            connections,
+            redrive,
+            refresh,
+            adapting,
+            shutdown: settings.shutdown,
+            _folder: folder,
+        })
     }
 
     /// Where the public listener is.
@@ -123,8 +147,7 @@ impl Service {
     /// Ends the service in good order: says that it is not ready, waits for balancers to notice, accepts no more, lets
     /// requests under way finish, and closes the database. Whether all requests finished in time.
     pub async fn stop(self) -> bool {
-        let Self { app, connections: [public, admin], mut redrive, mut refresh, settings, .. } = self;
-        let shutdown = settings.shutdown;
+        let Self { app, connections: [public, admin], mut redrive, mut refresh, mut adapting, shutdown, .. } = self;
         app.drain.begin();
         tracing::info!(delay = ?shutdown.readiness_delay, grace = ?shutdown.grace, "draining");
         app.clock.sleep(shutdown.readiness_delay).await;
@@ -141,6 +164,7 @@ impl Service {
         let _ = app.shutdown.run(redrive.join_next()).within(patience).await;
         redrive.shutdown().await;
         refresh.shutdown().await;
+        adapting.shutdown().await;
         app.database.unguarded().close().await;
         if let Some(provider) = &app.inventory_provider {
             provider.stop().await;
@@ -215,11 +239,16 @@ async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clo
     for timeout in [&bodies, &shutdown].into_iter().chain(database.timeouts()) {
         metrics.patterns.add(timeout.clone());
     }
+    let limits = &settings.rate_limits;
+    let configs = limits.configs(settings.profile).map_err(StartError::Config)?;
+    let rate_limits = RateLimits::new(configs, limits.keys, &clock, &metrics.patterns).map_err(StartError::Config)?;
     let breakers = parts.breakers;
     Ok(App {
         profile: settings.profile,
         clock,
         keyring: Arc::new(Keyring::default()),
+        rate_limits: Arc::new(rate_limits),
+        load: Load { requests: metrics.http.clone(), ceiling: limits.load.ceiling },
         keys: Guarded::new(KeyStore::new(database.clone()), guard.clone()),
         orders: Guarded::new(OrderStore::new(database.clone()), guard.clone()),
         products: Guarded::new(ProductStore::new(database.clone()), guard.clone()),
@@ -290,6 +319,14 @@ async fn refresh(app: &App, settings: &Settings) -> JoinSet<()> {
     refresh.once().await;
     let mut tasks = JoinSet::new();
     tasks.spawn(refresh.run());
+    tasks
+}
+
+/// Has the limits that adapt follow the load.
+fn adapt(app: &App, settings: &Settings) -> JoinSet<()> {
+    let (load, limits, interval) = (app.load.clone(), app.rate_limits.clone(), settings.rate_limits.load.interval);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(rate_limits::follow(load, limits, interval, app.clock.clone(), app.drain.clone()));
     tasks
 }
 

@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tracing::Span;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::address::client_address;
 use super::keyring::NotRead;
 use super::{Caller, Keyring, Member};
 use crate::app::App;
-use crate::http::{Problem, Violation};
+use crate::http::{Client, Problem, Violation};
 use crate::openapi::{may_answer, operations};
 
 const HEADER: HeaderName = HeaderName::from_static("x-api-key");
@@ -37,19 +36,38 @@ pub(crate) fn told_apart(mut routes: OpenApiRouter<Arc<App>>, keyring: &Arc<Keyr
     routes.route_layer(from_fn_with_state(keyring.clone(), identify))
 }
 
+/// Refuses those whose key tells nobody who they are. Until here they are strangers, who have their limits too: else keys could
+/// be guessed at any rate.
+pub(crate) fn known(routes: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
+    routes.route_layer(from_fn(refuse))
+}
+
+/// Why a key tells nobody who the caller is.
+#[derive(Clone, Debug)]
+struct Unidentified(Problem);
+
 async fn identify(State(keyring): State<Arc<Keyring>>, mut request: Request, next: Next) -> Response {
-    let member = match member(&keyring, request.headers()) {
-        Ok(member) => member,
-        Err(problem) => return problem.into_response(),
-    };
+    let member = member(&keyring, request.headers());
     // Nobody further in needs it, so nobody can tell it on.
     request.headers_mut().remove(HEADER);
-    let caller = Caller::new(member, client_address(&request));
-    if let (Some(user), Some(tenant)) = (&caller.user, &caller.tenant) {
-        Span::current().record("user", &**user).record("tenant", &**tenant);
+    let member = member.unwrap_or_else(|problem| {
+        request.extensions_mut().insert(Unidentified(problem));
+        None
+    });
+    let Client(address) = *request.extensions().get().expect("each request has its client's address");
+    let caller = Caller::new(member, address);
+    if let (Some(user), Some(tenant)) = (caller.user(), &caller.tenant) {
+        Span::current().record("user", user).record("tenant", &**tenant);
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+async fn refuse(mut request: Request, next: Next) -> Response {
+    match request.extensions_mut().remove() {
+        Some(Unidentified(problem)) => problem.into_response(),
+        None => next.run(request).await,
+    }
 }
 
 /// Whom the key stands for, where one is given.

@@ -8,10 +8,19 @@ use super::rules::{InvalidConfig, valid};
 use crate::database::redacted;
 
 /// The keys that have keys below them.
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 27] = [
     "server",
     "server.deadline",
+    "client_address",
     "callers",
+    "rate_limits",
+    "rate_limits.load",
+    "rate_limits.burst",
+    "rate_limits.expensive",
+    "rate_limits.address",
+    "rate_limits.user",
+    "rate_limits.tenant",
+    "rate_limits.global",
     "data",
     "database",
     "database.breaker",
@@ -100,6 +109,7 @@ pub(super) fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::RateLimits;
     use super::*;
 
     fn fault(text: &str) -> String {
@@ -118,9 +128,16 @@ mod tests {
 
     #[test]
     fn the_example_is_the_default_written_out() {
-        let example = parse(include_str!("../../order-service.example.toml")).expect("a good file");
+        let mut example = parse(include_str!("../../order-service.example.toml")).expect("a good file");
         example.check().expect("good values");
-        assert_eq!(format!("{example:?}"), format!("{:?}", Settings::default()));
+        let default = Settings::default();
+        let limits =
+            |settings: &Settings| format!("{:?}", settings.rate_limits.configs(settings.profile).expect("good values"));
+        assert_eq!(limits(&example), limits(&default));
+        // What is not there is the profile's.
+        let RateLimits { keys, load, .. } = example.rate_limits;
+        example.rate_limits = RateLimits { keys, load, ..RateLimits::default() };
+        assert_eq!(format!("{example:?}"), format!("{default:?}"));
     }
 
     #[test]
@@ -160,6 +177,17 @@ mod tests {
             ("payment = []", "`payment` is `[]`, must be a table"),
             ("profile = 'loud'", "`profile` is `'loud'`, must be demo or load"),
             ("[callers]\nrefresh = '2h'", "`callers.refresh` is `2h`, must be a duration from 10ms to 1h"),
+            ("[rate_limits]\nkeys = 0", "`rate_limits.keys` is `0`, must be a whole number from 1 to 1048576"),
+            ("rate_limits = 7", "`rate_limits` is `7`, must be a table"),
+            (
+                "[rate_limits.load]\nceiling = 0",
+                "`rate_limits.load.ceiling` is `0`, must be a whole number from 1 to 1000000",
+            ),
+            (
+                "[rate_limits.load]\ninterval = '2h'",
+                "`rate_limits.load.interval` is `2h`, must be a duration from 10ms to 1h",
+            ),
+            ("[client_address]\nhops = 1", "`client_address.hops` is `1`, must be given together with trusted_proxies"),
             ("[[server]]\nport = 1", "`server` is `[{ port = 1 }]`, must be a table"),
             ("[payment]\nbreaker = ['x']", "`payment.breaker` is `[\"x\"]`, must be a table"),
             ("[log]\nformat = 'xml'", "`log.format` is `'xml'`, must be text or json"),
@@ -170,7 +198,7 @@ mod tests {
             ("[log]\nlevle = 'info'", "`log.levle` is no key, must be `format` or `level`"),
             (
                 "sever = 1",
-                "`sever` is no key, must be one of `profile`, `server`, `callers`, `data`, `database`, `log`, `inventory`, `payment`, `shutdown`",
+                "`sever` is no key, must be one of `profile`, `server`, `client_address`, `callers`, `rate_limits`, `data`, `database`, `log`, `inventory`, `payment`, `shutdown`",
             ),
             ("[server\n", "line 1 is not TOML: unclosed table, expected `]`"),
         ] {
@@ -194,6 +222,28 @@ mod tests {
             let checked = parse(&format!("[payment]\nurl = '{url}'")).expect("a string").check();
             assert_eq!(checked.is_ok(), good, "{url}");
         }
+    }
+
+    #[test]
+    fn each_rate_limit_has_its_say() {
+        for limit in ["burst", "expensive", "address", "user", "tenant", "global"] {
+            for (text, key) in [
+                ("quota = { limit = 0, period = '1m' }", "quota.limit"),
+                ("quota = { limit = 1, period = '400 days' }", "quota.period"),
+                ("quota = { limit = 1, period = '1m', burst = 7 }", "quota.burst"),
+                ("quota = { limit = 1, period = '1m' }\nadaptive = { floor = nan }", "adaptive.floor"),
+                ("quota = { limit = 1, period = '1m' }\nburst = { requests = 0 }", "burst.requests"),
+                ("quota = { limit = 1, period = '1m' }\nname = 'other'", "name"),
+                ("quota = { limit = 1, period = '1m' }\ncolour = 'red'", "colour"),
+                ("quota = { limit = 1, period = 'soon' }", "quota.period"),
+            ] {
+                let fault = fault(&format!("[rate_limits.{limit}]\n{text}"));
+                assert!(fault.starts_with(&format!("`rate_limits.{limit}.{key}` is ")), "{fault}");
+                assert!(!fault.contains('\n'), "{fault}");
+            }
+        }
+        let fault = fault("[rate_limits.user]\nquota = { limit = 1, period = '1m' }\nscaling = 'sharded'");
+        assert!(fault.starts_with("`rate_limits.user.scaling` is "), "{fault}");
     }
 
     #[test]

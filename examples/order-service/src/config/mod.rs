@@ -2,6 +2,7 @@
 
 mod cli;
 mod file;
+mod rate_limits;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use seawall_circuit_breaker::Config as BreakerConfig;
+use seawall_rate_limit::http::ClientAddressConfig;
 use seawall_retry::Config as RetryConfig;
 use seawall_retry::http::IncomingConfig;
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ use crate::provider::Behaviour;
 
 pub use crate::database::DatabaseUrl;
 pub use cli::Cli;
+pub use rate_limits::{Load, RateLimits};
+pub(crate) use rate_limits::{RateLimitConfigs, named, plain};
 pub use rules::InvalidConfig;
 
 /// Everything that can be set. The default is what runs on a newcomer's machine with nothing installed.
@@ -31,8 +35,12 @@ pub struct Settings {
     pub profile: Profile,
     /// Where the service listens, and how long it waits for callers.
     pub server: Server,
+    /// Whom to believe about a caller's address: nobody but the caller's own connection, unless proxies are named.
+    pub client_address: ClientAddressConfig,
     /// How it knows its callers.
     pub callers: Callers,
+    /// How often they may ask.
+    pub rate_limits: RateLimits,
     /// What it keeps.
     pub data: Data,
     /// How what it keeps is asked for.

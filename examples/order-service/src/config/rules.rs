@@ -8,6 +8,7 @@ use axum::http::Uri;
 use seawall_circuit_breaker::Config as BreakerConfig;
 use seawall_core::ConfigError;
 use seawall_core::time::Clock;
+use seawall_rate_limit::http::ClientAddress;
 use seawall_retry::Config as RetryConfig;
 
 use super::Settings;
@@ -29,6 +30,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 const BODY_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(5);
 const REFRESH: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
+const KEYS: RangeInclusive<u32> = 1..=1_048_576;
+const CEILING: RangeInclusive<u32> = 1..=1_000_000;
 const CONNECTIONS: RangeInclusive<u32> = 1..=1000;
 const DATABASE_WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_mins(5);
 const CALL_TIMEOUT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_mins(5);
@@ -36,8 +39,8 @@ const PATIENCE: RangeInclusive<Duration> = MILLISECOND..=MINUTE;
 const REDRIVE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
 const SHUTDOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
 
-/// Every key outside the breakers, which have their own rules, and what it may be.
-const VALID: [(&str, &str); 32] = [
+/// Every key outside the patterns' configurations, which have rules of their own, and what it may be.
+const VALID: [(&str, &str); 35] = [
     ("profile", "demo or load"),
     ("server.address", "an IP address, such as 0.0.0.0"),
     ("server.port", "a whole number from 0 to 65535"),
@@ -45,6 +48,9 @@ const VALID: [(&str, &str); 32] = [
     ("server.admin_port", "a whole number from 0 to 65535"),
     ("server.body_timeout", "a duration from 100ms to 5m"),
     ("callers.refresh", "a duration from 10ms to 1h"),
+    ("rate_limits.keys", "a whole number from 1 to 1048576"),
+    ("rate_limits.load.interval", "a duration from 10ms to 1h"),
+    ("rate_limits.load.ceiling", "a whole number from 1 to 1000000"),
     ("data.folder", "a path that is not empty"),
     ("database.url", DatabaseUrl::RULE),
     ("database.max_connections", "a whole number from 1 to 1000"),
@@ -122,8 +128,15 @@ impl Settings {
         if let Some(url) = &database.url {
             check_database_url("database.url", url)?;
         }
-        if !CONNECTIONS.contains(&database.max_connections) {
-            return Err(InvalidConfig::of("database.max_connections", database.max_connections));
+        let limits = &self.rate_limits;
+        for (key, value, range) in [
+            ("database.max_connections", database.max_connections, &CONNECTIONS),
+            ("rate_limits.keys", limits.keys, &KEYS),
+            ("rate_limits.load.ceiling", limits.load.ceiling, &CEILING),
+        ] {
+            if !range.contains(&value) {
+                return Err(InvalidConfig::of(key, value));
+            }
         }
         let (inventory, payment) = (&self.inventory, &self.payment);
         let redrive = &payment.redrive;
@@ -131,6 +144,7 @@ impl Settings {
         for (key, value, range) in [
             ("server.body_timeout", self.server.body_timeout, &BODY_TIMEOUT),
             ("callers.refresh", self.callers.refresh, &REFRESH),
+            ("rate_limits.load.interval", limits.load.interval, &REFRESH),
             ("database.acquire_timeout", database.acquire_timeout, &DATABASE_WAIT),
             ("database.lock_timeout", database.lock_timeout, &DATABASE_WAIT),
             ("database.statement_timeout", database.statement_timeout, &DATABASE_WAIT),
@@ -148,6 +162,9 @@ impl Settings {
                 return Err(InvalidConfig::of(key, humantime::format_duration(value)));
             }
         }
+        ClientAddress::new(self.client_address.clone())
+            .map_err(|error| InvalidConfig::of_part("client_address", &error))?;
+        limits.configs(self.profile)?;
         Deadlines::new(self.server.deadline.clone(), &Clock::system())
             .map_err(|error| InvalidConfig::of_part("server.deadline", &error))?;
         check_url("inventory.url", inventory.url.as_deref())?;

@@ -9,11 +9,14 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use seawall_core::time::Clock;
+use seawall_rate_limit::http::ClientAddress;
 use seawall_retry::Timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use tracing::field::Empty;
+use utoipa_axum::router::OpenApiRouter;
 
+use super::client::Client;
 use super::deadline::{self, Deadlines};
 use super::leftover::{self, lend};
 use super::problem::Problem;
@@ -29,6 +32,7 @@ const UNMATCHED: &str = "unmatched";
 #[derive(Debug)]
 pub(crate) struct Edge {
     ids: RequestIds,
+    addresses: ClientAddress,
     clock: Clock,
     /// How long a caller may take to send what nobody read.
     leftovers: Timeout,
@@ -36,10 +40,10 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// An edge that counts in `figures`.
-    pub(crate) fn new(clock: Clock, figures: HttpFigures) -> Self {
+    /// An edge that knows callers by `addresses` and counts in `figures`.
+    pub(crate) fn new(addresses: ClientAddress, clock: Clock, figures: HttpFigures) -> Self {
         let leftovers = limit("leftover-body", leftover::PATIENCE, &clock);
-        Self { ids: RequestIds::new(), clock, leftovers, figures }
+        Self { ids: RequestIds::new(), addresses, clock, leftovers, figures }
     }
 
     /// What limits its waiting, for whoever counts.
@@ -48,18 +52,30 @@ impl Edge {
     }
 }
 
-/// Puts `router` behind `edge`, keeps it to its callers' `deadlines`, and gives problem documents to what it leaves unanswered.
-pub(crate) fn protect(router: Router, deadlines: Arc<Deadlines>, edge: Arc<Edge>) -> Router {
+/// Answers whoever asks for `routes` by the caller's deadline, and whatever becomes of the request: so that layers around them
+/// see each answer, and can add to it.
+pub(crate) fn answered<S: Clone + Send + Sync + 'static>(
+    routes: OpenApiRouter<S>,
+    deadlines: &Arc<Deadlines>,
+) -> OpenApiRouter<S> {
+    routes
+        .route_layer(CatchPanicLayer::custom(panicked))
+        .route_layer(from_fn_with_state(deadlines.clone(), deadline::keep))
+}
+
+/// Puts `router` behind `edge`, and gives problem documents to what it leaves unanswered.
+pub(crate) fn protect(router: Router, edge: Arc<Edge>) -> Router {
     router
-        .layer(from_fn_with_state(deadlines, deadline::keep))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(edge, pass))
 }
 
-async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+async fn pass(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let id = edge.ids.of(request.headers());
+    let client = Client::of(&request, &edge.addresses);
+    request.extensions_mut().insert(client);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
@@ -68,6 +84,7 @@ async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Re
         id = id.to_str().unwrap_or_default(),
         %method,
         route,
+        client = %client.0,
         // Known further in.
         user = Empty,
         tenant = Empty,
@@ -111,7 +128,6 @@ mod tests {
     use axum::body::Body;
     use axum::http::header;
     use axum::routing::get;
-    use seawall_retry::http::IncomingConfig;
     use tower::ServiceExt;
 
     use super::*;
@@ -120,11 +136,10 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_answered_like_any_other_problem() {
         let metrics = Metrics::new();
-        let edge = Arc::new(Edge::new(Clock::system(), metrics.http.clone()));
+        let edge = Arc::new(Edge::new(ClientAddress::default(), Clock::system(), metrics.http.clone()));
         let broken = Router::new().route("/broken", get(|| async { panic!("on purpose") as StatusCode }));
         let request = Request::get("/broken").body(Body::empty()).expect("a good request");
-        let deadlines = Deadlines::new(IncomingConfig::default(), &Clock::system()).expect("a good default");
-        let Ok(response) = protect(broken, Arc::new(deadlines), edge).oneshot(request).await;
+        let Ok(response) = protect(broken, edge).oneshot(request).await;
 
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");

@@ -1,6 +1,7 @@
 //! What is common to all routes.
 
 mod body;
+mod client;
 mod deadline;
 mod edge;
 mod json;
@@ -13,8 +14,9 @@ mod request_id;
 mod security_headers;
 mod server;
 
+pub(crate) use client::Client;
 pub(crate) use deadline::Deadlines;
-pub(crate) use edge::{Edge, protect};
+pub(crate) use edge::{Edge, answered, protect};
 pub(crate) use json::{Json, Patience};
 pub(crate) use object::Object;
 pub(crate) use path::id_in_path;

@@ -31,8 +31,16 @@ const KEYS: [(&str, &str, &str); 4] = [
 ];
 
 /// What has to be asked for without being known.
-const FOR_EVERYBODY: [&str; 7] =
-    ["/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/circuit-breakers", "/circuit-breakers/payment"];
+const FOR_EVERYBODY: [&str; 8] = [
+    "/health",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/rate-limits",
+    "/circuit-breakers",
+    "/circuit-breakers/payment",
+];
 
 async fn ask(client: &Client, method: Method, path: &str, keys: &[&[u8]]) -> Answer {
     let request = client.request(method, path);

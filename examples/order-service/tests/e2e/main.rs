@@ -15,4 +15,5 @@ mod postgres;
 mod postgres_outage;
 mod providers;
 mod random_input;
+mod rate_limits;
 mod telling;

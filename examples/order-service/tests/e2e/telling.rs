@@ -65,6 +65,7 @@ async fn the_document_lists_every_route(engine: Engine) {
         "GET /orders/{id}",
         "GET /products",
         "GET /products/{id}",
+        "GET /rate-limits",
         "GET /readyz",
         "POST /orders",
     ];
@@ -72,6 +73,7 @@ async fn the_document_lists_every_route(engine: Engine) {
     let admin = described(&shop.admin).await;
     let expected = [
         "GET /admin/circuit-breakers/{name}/config",
+        "GET /admin/rate-limits/{name}",
         "GET /health",
         "GET /inventory-provider",
         "GET /livez",
@@ -80,6 +82,7 @@ async fn the_document_lists_every_route(engine: Engine) {
         "GET /readyz",
         "PUT /admin/circuit-breakers/{name}",
         "PUT /admin/circuit-breakers/{name}/config",
+        "PUT /admin/rate-limits/{name}",
         "PUT /inventory-provider",
         "PUT /payment-provider",
     ];
@@ -154,7 +157,7 @@ async fn each_limit_on_waiting_counts_under_its_name(engine: Engine) {
 async fn the_front_page_leads_everywhere(engine: Engine) {
     let shop = Shop::open(engine).await;
     let overview = shop.public.get("/").await.json();
-    assert_eq!(overview["profile"], "demo");
+    assert_eq!(overview["profile"], "load");
     let links = overview["links"].as_array().expect("links");
     let mut linked: BTreeSet<_> = links.iter().filter_map(|link| link["route"].as_str().map(str::to_owned)).collect();
     linked.insert("GET /".to_owned());
@@ -172,8 +175,9 @@ async fn the_front_page_shows_the_profile(engine: Engine) {
         (&["--profile", "load"][..], "load"),
         (&["--config", config], "load"),
         (&["--config", config, "--profile", "demo"], "demo"),
+        (&[], "demo"),
     ] {
-        let mut service = Process::start(&storage, arguments);
+        let mut service = Process::start_as_told(&storage, arguments);
         assert_eq!(service.public.get("/").await.json()["profile"], profile, "{arguments:?}");
         service.kill();
     }

@@ -85,12 +85,18 @@ fn has_no_route(answer: &Answer) -> bool {
 /// Where the providers' behaviour is.
 const PROVIDERS: [&str; 2] = ["/payment-provider", "/inventory-provider"];
 
-/// What can be changed from outside, but the orders.
-async fn settings(shop: &Shop) -> Vec<Value> {
-    let behaviours = join_all(PROVIDERS.map(async |path| shop.admin.get(path).await.json()["behaviour"].clone())).await;
-    let paths = names(shop).await.into_iter().map(|name| format!("/admin/circuit-breakers/{name}/config"));
-    let configs = join_all(paths.map(async |path| shop.admin.get(&path).await.json())).await;
-    configs.into_iter().chain(behaviours).collect()
+/// The limits on how often callers may ask.
+const LIMITS: [&str; 6] = ["burst", "expensive", "address", "user", "tenant", "global"];
+
+/// What can be changed from outside, but the orders: as each path takes it.
+async fn settings(shop: &Shop) -> Vec<(String, Value)> {
+    let breakers = names(shop).await.into_iter().map(|name| format!("/admin/circuit-breakers/{name}/config"));
+    let limits = LIMITS.map(|name| format!("/admin/rate-limits/{name}"));
+    let configs = breakers.chain(limits).map(async |path| (path.clone(), shop.admin.get(&path).await.json()));
+    let configs = join_all(configs).await;
+    let behaviours =
+        PROVIDERS.map(async |path| (path.to_owned(), shop.admin.get(path).await.json()["behaviour"].clone()));
+    configs.into_iter().chain(join_all(behaviours).await).collect()
 }
 
 async fn names(shop: &Shop) -> Vec<String> {
@@ -100,17 +106,16 @@ async fn names(shop: &Shop) -> Vec<String> {
 }
 
 /// Makes everything as it was, and sees that the service works: an order can be placed, paid and found.
-async fn restore(shop: &Shop, settings: &[Value], id: &str) {
-    let taken = async |path: String, body: &Value| {
-        let answer = shop.admin.put(&path, body).await;
+async fn restore(shop: &Shop, original: &[(String, Value)], id: &str) {
+    let taken = async |path: &str, body: &Value| {
+        let answer = shop.admin.put(path, body).await;
         assert_eq!(answer.status, StatusCode::OK, "{path} {body}: {}", answer.text());
     };
-    for (name, config) in names(shop).await.iter().zip(settings) {
-        taken(format!("/admin/circuit-breakers/{name}/config"), config).await;
-        taken(format!("/admin/circuit-breakers/{name}"), &json!({"state": "closed"})).await;
+    for (path, value) in original {
+        taken(path, value).await;
     }
-    for (path, behaviour) in PROVIDERS.into_iter().zip(&settings[settings.len() - PROVIDERS.len()..]) {
-        taken(path.to_owned(), behaviour).await;
+    for name in names(shop).await {
+        taken(&format!("/admin/circuit-breakers/{name}"), &json!({"state": "closed"})).await;
     }
     for path in ["/health", "/readyz", "/livez"] {
         let answer = shop.public.get(path).await;

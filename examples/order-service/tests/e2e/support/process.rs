@@ -19,12 +19,18 @@ pub(crate) struct Process {
     child: Child,
     port: u16,
     pub(crate) public: Client,
+    pub(crate) admin: Client,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
-    /// Starts one on free ports that keeps its orders in `storage`, and waits until it listens.
+    /// Starts one on free ports that keeps its orders in `storage`, with quotas out of the way, and waits until it listens.
     pub(crate) fn start(storage: &Storage, arguments: &[&str]) -> Self {
+        Self::start_as_told(storage, &[&["--profile", "load"], arguments].concat())
+    }
+
+    /// The same, with the profile that the arguments say.
+    pub(crate) fn start_as_told(storage: &Storage, arguments: &[&str]) -> Self {
         let mut program = program();
         storage.pass_to(&mut program);
         let mut child = program
@@ -45,8 +51,9 @@ impl Process {
         let kept = lines.clone();
         thread::spawn(move || log.map_while(Result::ok).for_each(|line| kept.lock().push(line)));
         let listening: Value = serde_json::from_str(&listening).expect("the log is JSON");
-        let public: SocketAddr = listening["public"].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        Self { child, port: public.port(), public: Client::new(public), log: lines }
+        let [public, admin]: [SocketAddr; 2] = ["public", "admin"]
+            .map(|name| listening[name].as_str().and_then(|text| text.parse().ok()).expect("an address"));
+        Self { child, port: public.port(), public: Client::new(public), admin: Client::new(admin), log: lines }
     }
 
     /// The public listener's port.

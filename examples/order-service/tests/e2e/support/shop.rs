@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use order_service::Service;
-use order_service::config::Settings;
+use order_service::config::{Profile, Settings};
 use order_service::inventory;
 use order_service::payment::Provider;
+use seawall_core::time::Clock;
 use seawall_retry::Config as RetryConfig;
 use serde_json::Value;
 
@@ -33,7 +34,13 @@ impl Shop {
 
     /// The same, with its orders in `storage`.
     pub(crate) async fn open_on(storage: Storage, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings::default();
+        Self::open_at(Clock::system(), storage, change).await
+    }
+
+    /// The same, on another clock.
+    pub(crate) async fn open_at(clock: Clock, storage: Storage, change: impl FnOnce(&mut Settings)) -> Self {
+        // Tests ask more often than callers may, who have no key and one address; those of limits do not.
+        let mut settings = Settings { profile: Profile::Load, ..Settings::default() };
         settings.server.port = 0;
         settings.server.admin_port = 0;
         storage.apply_to(&mut settings);
@@ -47,7 +54,7 @@ impl Shop {
         settings.inventory.retry = RetryConfig::default().max_attempts(1);
         settings.shutdown.readiness_delay = Duration::ZERO;
         change(&mut settings);
-        let service = Service::start(settings).await.expect("the service starts");
+        let service = Service::start_on(clock, settings).await.expect("the service starts");
         let (public, admin) = (Client::new(service.public()), Client::new(service.admin()));
         Self { service, public, admin, storage }
     }
