@@ -22,7 +22,7 @@ use crate::limit::{Gcra, Refused, Taken, Want};
 /// Each set remembers its *floor*: the latest arrival time that was ever evicted from it. A key that is in no slot was evicted
 /// with an arrival time that is not above the floor, and starts from the floor when it comes again. So what the table knows of a
 /// key is never less than what an unbounded map would know. (Space-Saving, Metwally, Agrawal, El Abbadi 2005, gives counts of
-/// frequent items the same one-sided error.) What is given back never brings a slot to its set's floor, so giving back is exact
+/// frequent items the same one-sided error.) What is given back never brings a slot to its set's floor once it has one, so giving back is exact
 /// for whoever stays, and takes nothing from what the floor holds for others.
 ///
 /// # Why a lock-free hit is safe

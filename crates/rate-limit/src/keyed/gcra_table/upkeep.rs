@@ -46,11 +46,15 @@ impl GcraTable {
         });
     }
 
-    /// Lowers the arrival time of a key, but not to its set's floor. `change` is asked again if the key has taken meanwhile.
+    /// Lowers the arrival time of a key, but not to its set's floor, if anything was ever evicted from it. `change` is asked again if
+    /// the key has taken meanwhile.
     fn lower(&self, print: Print, change: impl Fn(u64) -> u64) {
         let (set, _arrivals) = self.locked(print);
         if let Some(slot) = self.sets[set].find_key(print) {
-            let above = self.floors[set].load(Ordering::Relaxed) + 1;
+            let above = match self.floors[set].load(Ordering::Relaxed) {
+                0 => 0,
+                floor => floor + 1,
+            };
             slot.update(|tat| change(tat).max(above.min(tat)));
         }
     }
