@@ -12,7 +12,7 @@ use seawall_core::time::{Clock, Timestamp};
 use seawall_core::{Name, Shared};
 
 use crate::burst::{Noted, Watch};
-use crate::cell::{Cell, Decision, Denied, Granted};
+use crate::cell::{Cell, Decision, Denied, Granted, Store};
 use crate::figures::{Figures, Limits};
 use crate::grant::{Grant, Origin};
 use crate::limit::{Taken, Want};
@@ -178,13 +178,22 @@ impl Limiter {
             }
             Cell::Sharded(cell) => {
                 let epoch = cell.cell().epoch().read();
-                self.answer(cell.take(Want { now, cells, max_wait }, &self.clock), epoch, now, cells)
+                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, now, cells)
             }
-            Cell::Locked(cell) => {
-                let epoch = cell.epoch().read();
-                self.answer(cell.take(Want { now, cells, max_wait }, &self.clock), epoch, now, cells)
-            }
+            Cell::Locked(cell) => self.decide_under_lock(&**cell, now, cells, max_wait),
         }
+    }
+
+    #[inline(never)]
+    fn decide_under_lock(
+        &self,
+        cell: &dyn Store,
+        now: Timestamp,
+        cells: u32,
+        max_wait: u64,
+    ) -> Result<Grant, Throttled> {
+        let epoch = cell.epoch().read();
+        self.answer(cell.take(Want { now, cells, max_wait }, &self.clock), epoch, now, cells)
     }
 
     #[inline(always)]

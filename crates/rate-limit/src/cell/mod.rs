@@ -1,5 +1,6 @@
 //! Where the state of one limit is kept, and changed by many threads at once.
 
+mod atomic_gcra;
 mod epoch;
 mod gcra;
 mod locked;
@@ -7,6 +8,7 @@ mod published;
 mod sharded;
 mod window;
 
+pub use atomic_gcra::AtomicGcra;
 pub(crate) use epoch::Epoch;
 pub(crate) use gcra::GcraCell;
 pub(crate) use locked::{Locked, Store};
@@ -90,7 +92,7 @@ impl Cell {
             Self::Gcra(cell) => cell.take(now, cells, max_wait, clock),
             Self::Window(cell) => cell.take(now, cells, max_wait, clock),
             Self::Locked(cell) => cell.take(want, clock),
-            Self::Sharded(cell) => cell.take(want, clock),
+            Self::Sharded(cell) => cell.take(now, cells, max_wait, clock),
         }
     }
 
@@ -206,8 +208,8 @@ impl Cell {
             Self::Window(cell) => cell.freeze().reset(),
             Self::Locked(cell) => cell.reset(),
             Self::Sharded(cell) => {
-                cell.end_leases();
                 cell.cell().reset();
+                cell.end_leases();
             }
         }
     }

@@ -70,15 +70,17 @@ impl Lease {
 
     /// Puts cells of a lease back into it, if it has not ended.
     fn put_back(&self, cells: u32, ends: u32) {
-        let _ = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+        let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
             let (current, left) = Self::parts(word);
             (current == ends).then(|| Self::word(ends, left.saturating_add(cells)))
         });
     }
 
     /// Begins anew. What was left of the lease before evaporates.
+    ///
+    /// Whoever begins after another has seen all that the other did before.
     fn begin(&self, cells: u32, ends: u32) {
-        self.word.store(Self::word(ends, cells), Ordering::Relaxed);
+        self.word.swap(Self::word(ends, cells), Ordering::AcqRel);
     }
 
     const fn parts(word: u64) -> (u32, u32) {
@@ -97,9 +99,12 @@ const fn is_before(unit: u32, ends: u32) -> bool {
 }
 
 impl Sharded {
-    /// How many units a lease lasts: nine of 1.05 ms, below ten milliseconds.
-    const LIFE_UNITS: u32 = 9;
-    /// How long a lease lasts at most.
+    /// How many units a lease lasts, the one in which it begins included: eight of 1.05 ms.
+    ///
+    /// A call of that first unit may have read the clock before the lease began, and gather of it. Together that is nine units,
+    /// below ten milliseconds.
+    const LIFE_UNITS: u32 = 8;
+    /// How far a lease shifts cells in time at most.
     pub(crate) const LIFE: u64 = 10_000_000;
 
     pub(crate) fn new(cell: Cell) -> Self {
@@ -111,41 +116,42 @@ impl Sharded {
     }
 
     #[inline(always)]
-    pub(crate) fn take(&self, want: Want, clock: &Clock) -> Decision {
-        let unit = unit(want.now);
-        if want.cells > 0
-            && let Some((ends, left)) = self.leases.lane().get().spend(want.cells, unit)
+    pub(crate) fn take(&self, now: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
+        if cells > 0
+            && let Some((ends, left)) = self.leases.lane().get().spend(cells, unit(now))
         {
-            return Ok(granted(want, ends, left));
+            return Ok(granted(now, cells, ends, left));
         }
-        self.take_beyond(want, clock)
+        self.take_beyond(now, cells, max_wait, clock)
     }
 
     /// Takes a lease of which the call is the first to spend, or gathers what other threads have left, or takes what is wanted by
     /// itself.
     #[cold]
-    fn take_beyond(&self, want: Want, clock: &Clock) -> Decision {
-        if want.cells == 0 {
+    fn take_beyond(&self, now: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
+        let want = Want { now, cells, max_wait };
+        if cells == 0 {
             return self.cell.take(want, clock);
         }
-        let now = Want { max_wait: 0, ..want };
+        let at_once = Want::now(now, cells);
+        let epoch = self.cell.epoch().read();
         let extra = self.lease(want);
         if extra > 0 {
-            let both = want.cells.saturating_add(extra);
-            if let Ok(all) = self.cell.take(Want { cells: both, ..now }, clock) {
-                let ends = unit(want.now).wrapping_add(Self::LIFE_UNITS);
-                self.leases.lane().get().begin(extra, ends);
-                return Ok(Granted { figures: all.figures, ..granted(want, ends, extra) });
+            let both = Want { cells: cells.saturating_add(extra), ..at_once };
+            if let Ok(all) = self.cell.take(both, clock) {
+                let ends = unit(now).wrapping_add(Self::LIFE_UNITS);
+                self.begin(extra, ends, epoch);
+                return Ok(Granted { figures: all.figures, ..granted(now, cells, ends, extra) });
             }
         }
-        let denied = match self.cell.take(now, clock) {
+        let denied = match self.cell.take(at_once, clock) {
             Ok(granted) => return Ok(granted),
             Err(denied) => denied,
         };
-        if let Some(ends) = self.gather(want) {
-            return Ok(granted(want, ends, 0));
+        if let Some(ends) = self.gather(want, epoch) {
+            return Ok(granted(now, cells, ends, 0));
         }
-        if want.max_wait > 0 { self.cell.take(want, clock) } else { Err(denied) }
+        if max_wait > 0 { self.cell.take(want, clock) } else { Err(denied) }
     }
 
     /// How much to take beyond what is wanted: what a thread's share of the rate brings in a millisecond, as long as that leaves
@@ -159,7 +165,7 @@ impl Sharded {
     }
 
     /// Collects what is wanted from the leases of all threads; all of it or nothing.
-    fn gather(&self, want: Want) -> Option<u32> {
+    fn gather(&self, want: Want, epoch: u32) -> Option<u32> {
         let unit = unit(want.now);
         let mut missing = want.cells;
         for lease in self.leases.iter() {
@@ -171,9 +177,26 @@ impl Sharded {
         // What was collected in vain may be spent by this thread in this unit, and no later than it could have been before.
         let collected = want.cells - missing;
         if collected > 0 {
-            self.leases.lane().get().begin(collected, unit.wrapping_add(1));
+            self.begin(collected, unit.wrapping_add(1), epoch);
         }
         None
+    }
+
+    /// Begins this thread's lease, of cells that were taken in this epoch or collected from leases of it.
+    fn begin(&self, cells: u32, ends: u32, epoch: u32) {
+        let lane = self.leases.lane();
+        lane.get().begin(cells, ends);
+        self.end_if_over(lane.get(), epoch);
+    }
+
+    /// Ends a lease that was begun, or given something back, when the epoch was already over.
+    ///
+    /// Whoever ends an epoch ends all leases after that. So what comes into a lease is either ended with it, or comes from one who
+    /// sees now that the epoch is over.
+    fn end_if_over(&self, lease: &Lease, epoch: u32) {
+        if self.cell.epoch().read() != epoch {
+            lease.begin(0, 0);
+        }
     }
 
     /// Gives back what is safe to give back.
@@ -185,10 +208,12 @@ impl Sharded {
             return;
         }
         let ends = u32::try_from(taken.mark & Lease::CELLS).unwrap_or_default();
-        self.leases.lane().get().put_back(taken.cells, ends);
+        let lane = self.leases.lane();
+        lane.get().put_back(taken.cells, ends);
+        self.end_if_over(lane.get(), epoch);
     }
 
-    /// Ends all leases.
+    /// Ends all leases, once the epoch in which they were begun is over.
     pub(crate) fn end_leases(&self) {
         for lease in self.leases.iter() {
             lease.begin(0, 0);
@@ -219,7 +244,7 @@ const fn unit(at: Timestamp) -> u32 {
 
 /// Cells of a lease. `left` is what the thread has without asking anybody.
 #[inline(always)]
-fn granted(want: Want, ends: u32, left: u32) -> Granted {
-    let taken = Taken { at: want.now, act_at: want.now, cells: want.cells, mark: LEASED | u64::from(ends) };
+fn granted(now: Timestamp, cells: u32, ends: u32, left: u32) -> Granted {
+    let taken = Taken { at: now, act_at: now, cells, mark: LEASED | u64::from(ends) };
     Granted { taken, figures: Figures::plain(left, Sharded::LIFE) }
 }

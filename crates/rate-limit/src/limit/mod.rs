@@ -29,6 +29,7 @@ mod warm_up;
 mod warm_up_threshold;
 mod window_counter;
 
+pub use crate::cell::AtomicGcra;
 pub use fixed_window::{Alignment, FixedWindow, FixedWindowState};
 pub use gcra::{Gcra, Turns};
 pub(crate) use owing::owing;
