@@ -55,8 +55,11 @@ fn limiter(algorithm: Algorithm) -> (RateLimiter, ManualTime) {
     (RateLimiter::with_clock(config, clock).expect("valid"), time)
 }
 
+/// A call that is a number of cells.
+type Weigh = fn(&u32) -> u32;
+
 /// The same limiter for calls that are numbers of cells.
-fn weighed(limiter: &RateLimiter) -> Shared<Weighed<fn(&u32) -> u32>> {
+fn weighed(limiter: &RateLimiter) -> Shared<Weighed<Weigh>> {
     Weighed::by(limiter, |cells: &u32| *cells)
 }
 

@@ -79,11 +79,6 @@ fn the_widest_values_are_valid() {
             let limiter =
                 RateLimiter::new(Config::new(quota).algorithm(algorithm).max_wait(Quota::LONGEST)).expect("valid");
             assert_eq!(limiter.check_n(quota.limit()).map(|grant| grant.remaining()), Ok(0), "{algorithm:?} {quota}");
-            limiter
-                .check()
-                .map(drop)
-                .or_else(|_| if quota.period() == Quota::SHORTEST { Ok(()) } else { Err(()) })
-                .err();
         }
     }
 }

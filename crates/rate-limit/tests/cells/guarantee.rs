@@ -46,7 +46,7 @@ pub(crate) fn check(algorithm: Algorithm, quota: Quota, passed: &[Passed]) {
     };
     match algorithm {
         Algorithm::SlidingWindow { .. } | Algorithm::SlidingLog => {
-            every_period(algorithm, passed, quota, quota.limit())
+            every_period(algorithm, passed, quota, quota.limit());
         }
         Algorithm::WindowCounter | Algorithm::FixedWindow { alignment: Alignment::FirstCell } => {
             every_period(algorithm, passed, quota, 2 * quota.limit());

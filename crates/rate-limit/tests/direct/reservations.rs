@@ -18,7 +18,7 @@ fn turns_come_in_the_order_of_the_questions() {
             let turn = limiter.reserve(1 + asked % 3, HOUR).expect("an hour is enough");
             assert!(turn.act_at() >= last, "{algorithm:?}: {} before {last}", turn.act_at());
             last = turn.act_at();
-            drop(turn.keep());
+            _ = turn.keep();
             if asked % 10 == 0 {
                 time.advance(Duration::from_millis(130));
             }
@@ -34,7 +34,7 @@ fn nobody_who_does_not_wait_overtakes_who_does() {
         let turn = limiter.reserve(1, HOUR).expect("an hour is enough");
         let (act_at, wait) = (turn.act_at(), turn.wait());
         assert_eq!(act_at, time.now() + wait, "{algorithm:?}");
-        drop(turn.keep());
+        _ = turn.keep();
         let throttled = limiter.check().expect_err("its turn is to come");
         assert!(throttled.retry_after() >= Some(wait), "{algorithm:?}");
         time.advance(just_below(wait));
@@ -102,7 +102,7 @@ fn the_tail_rule_gives_back_what_nobody_has_built_upon() {
         .reconfigure(seawall_rate_limit::Config::new(one).algorithm(seawall_rate_limit::Algorithm::Gcra).name("tail"))
         .expect("valid");
     let turn = || limiter.reserve(1, HOUR).expect("an hour is enough");
-    drop(turn().keep());
+    _ = turn().keep();
     let second = turn();
     let third = turn();
     assert_eq!((second.wait(), third.wait()), (SECOND, 2 * SECOND));
@@ -186,7 +186,7 @@ fn a_thousand_waiters_have_one_timer_each_and_come_in_order() {
 type Boxed<'a> = std::pin::Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 fn acquire(limiter: &RateLimiter) -> Boxed<'_> {
-    Box::pin(async { drop(limiter.acquire(1).await.expect("it waits however long it takes")) })
+    Box::pin(async { _ = limiter.acquire(1).await.expect("it waits however long it takes") })
 }
 
 fn admit(limiter: &RateLimiter) -> Boxed<'_> {

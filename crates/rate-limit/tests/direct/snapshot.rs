@@ -30,7 +30,10 @@ fn a_snapshot_tells_the_quota_that_holds_and_what_was_counted() {
 }
 
 #[derive(Default)]
-struct Samples(Vec<(&'static str, Vec<(String, String)>, Value)>);
+struct Samples(Vec<Sample>);
+
+/// A metric's name, its labels and its value.
+type Sample = (&'static str, Vec<(String, String)>, Value);
 
 impl Sink for Samples {
     fn sample(&mut self, metric: &'static Metric, labels: &[(&'static str, &str)], value: Value) {

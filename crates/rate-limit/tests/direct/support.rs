@@ -66,8 +66,11 @@ pub(crate) fn each(
     }
 }
 
+/// A call that is a number of cells.
+pub(crate) type Weigh = fn(&u32) -> u32;
+
 /// The same limiter for calls that are numbers of cells.
-pub(crate) fn weighed(limiter: &RateLimiter) -> Shared<Weighed<fn(&u32) -> u32>> {
+pub(crate) fn weighed(limiter: &RateLimiter) -> Shared<Weighed<Weigh>> {
     Weighed::by(limiter, |cells: &u32| *cells)
 }
 
