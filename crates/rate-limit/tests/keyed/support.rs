@@ -2,7 +2,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use seawall_core::time::{Clock, ManualTime};
-use seawall_rate_limit::{Algorithm, Config, Keyed, KeyedRateLimiter, Quota};
+use seawall_rate_limit::{Algorithm, Config, Keyed, KeyedRateLimiter, Quota, Seed};
 
 /// All algorithms that let a whole quota pass at once.
 pub(crate) const AT_ONCE: [Algorithm; 6] = [
@@ -20,7 +20,9 @@ pub(crate) fn limiter<K: Hash + ?Sized>(
     limit: u32,
     keys: u32,
 ) -> (KeyedRateLimiter<K>, ManualTime) {
-    with(Keyed::new(Config::new(Quota::per_second(limit)).algorithm(algorithm).name("keys")).capacity(keys))
+    // Always the same seed: which keys share a set must not differ from run to run.
+    let seed = Seed::new(1, 2);
+    with(Keyed::new(Config::new(Quota::per_second(limit)).algorithm(algorithm).name("keys")).capacity(keys).seed(seed))
 }
 
 pub(crate) fn with<K: Hash + ?Sized>(config: Keyed<K>) -> (KeyedRateLimiter<K>, ManualTime) {
