@@ -259,6 +259,11 @@ impl<P: Policy> Policy for Shared<P> {
     }
 
     #[inline(always)]
+    fn peek_until(&self, now: &Now<'_>, deadline: Option<Timestamp>) -> Result<(), Self::Refusal> {
+        P::peek_until(self, now, deadline)
+    }
+
+    #[inline(always)]
     fn renew(&self, token: &mut Self::Token, now: &Now<'_>) -> Result<(), Self::Refusal> {
         P::renew(self, token, now)
     }

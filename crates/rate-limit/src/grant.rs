@@ -19,12 +19,27 @@ pub struct Grant {
 /// By whom something was granted: only there, and only under the same quota, can it be given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// Which limiter of this process.
-    pub(crate) limiter: u32,
-    /// How often it had been configured.
-    pub(crate) generation: u32,
+    /// Which limiter of this process, above, and how often it had been configured, below. One word: a grant is moved often, and
+    /// halves that were just written cannot be read as a whole without waiting for them.
+    of: u64,
     /// The key's fingerprint; 0 where there is no key.
     pub(crate) key: u64,
+}
+
+impl Origin {
+    pub(crate) const fn new(limiter: u32, generation: u32, key: u64) -> Self {
+        Self { of: (limiter as u64) << 32 | generation as u64, key }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the upper half of a word")]
+    pub(crate) const fn limiter(self) -> u32 {
+        (self.of >> 32) as u32
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half of a word")]
+    pub(crate) const fn generation(self) -> u32 {
+        self.of as u32
+    }
 }
 
 impl Grant {

@@ -35,7 +35,7 @@ pub use config::{Config, Mode, Scaling};
 pub use event::Event;
 pub use grant::Grant;
 pub use keyed::{
-    Debts, Keyed, KeyedLimiter, KeyedRateLimiter, KeyedReservation, KeyedSnapshot, KeyedTurn, QuotaClass, Seed, SeededHash,
+    Debts, Keyed, KeyedLimiter, KeyedRateLimiter, KeyedReservation, KeyedSnapshot, QuotaClass, Seed, SeededHash,
     SipHash,
 };
 pub use layered::{Layered, LayeredRateLimiter, Layers, Rule, Violation};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use seawall_core::stripe::{Striped, Tally};
 use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use seawall_core::time::{Clock, Timestamp};
+use seawall_core::time::{Clock, Now, Timestamp};
 use seawall_core::{Name, Shared};
 
 use crate::burst::{Noted, Watch};
@@ -68,6 +68,8 @@ pub(crate) struct Counts {
     pub(crate) waited: Tally,
     pub(crate) given_back: Tally,
     pub(crate) bursts: Tally,
+    /// When the last call was admitted.
+    seen: AtomicU64,
 }
 
 impl Limiter {
@@ -205,11 +207,25 @@ impl Limiter {
     }
 
     /// Whether a call without a deadline would be refused now, however it asks. Takes nothing, counts nothing.
-    #[inline]
-    pub(crate) fn glance(&self, now: Timestamp) -> Result<(), Throttled> {
+    ///
+    /// What had room when this thread's last call was admitted has room now: then the clock need not be read.
+    #[inline(always)]
+    pub(crate) fn peeks(&self, now: &Now<'_>) -> Result<(), Throttled> {
+        let seen = Timestamp::from_nanos(self.counts.lane().get().seen.load(Ordering::Relaxed));
+        let has_room = match &self.cell {
+            Cell::Gcra(cell) => cell.has_room(seen),
+            Cell::Window(cell) => cell.has_room(seen),
+            Cell::Sharded(_) | Cell::Locked(_) => false,
+        };
+        if has_room && self.watch.get().is_none() { Ok(()) } else { self.glance(now.get(), self.max_wait()) }
+    }
+
+    /// Whether a call that waits for so many nanoseconds at most would be refused now. Takes nothing, counts nothing.
+    #[inline(never)]
+    pub(crate) fn glance(&self, now: Timestamp, max_wait: u64) -> Result<(), Throttled> {
         let Standing::Refuses(throttled) = self.stand(1, now) else { return Ok(()) };
         match throttled.retry_after() {
-            Some(wait) if nanos(wait) <= self.max_wait() => Ok(()),
+            Some(wait) if nanos(wait) <= max_wait => Ok(()),
             _ => Err(throttled),
         }
     }
@@ -228,7 +244,11 @@ impl Limiter {
         }
     }
 
-    pub(crate) fn count_refused(&self) {
+    /// Counts a call that a look has refused before the limit was asked.
+    pub(crate) fn note_refused(&self, now: Timestamp) {
+        if let Some(watch) = self.watch.get() {
+            self.note(watch, now);
+        }
         self.counts.lane().count(|counts| &counts.throttled);
     }
 
@@ -256,6 +276,7 @@ impl Limiter {
         if taken.cells > 0 {
             let lane = self.counts.lane();
             lane.count(|counts| &counts.admitted);
+            lane.get().seen.store(taken.at.as_nanos(), Ordering::Relaxed);
             if taken.act_at > taken.at {
                 lane.count(|counts| &counts.waited);
                 if self.shadow.load(Ordering::Relaxed) {
@@ -298,11 +319,11 @@ impl Limiter {
 
     #[inline(always)]
     const fn origin(&self, epoch: u32) -> Origin {
-        Origin { limiter: self.id, generation: epoch, key: 0 }
+        Origin::new(self.id, epoch, 0)
     }
 
     pub(crate) fn give_back(&self, Grant { taken, origin, .. }: Grant, now: Timestamp) {
-        let epoch = origin.generation;
+        let epoch = origin.generation();
         if taken.cells > 0 && origin == self.origin(epoch) && self.cell.epoch().takes(epoch) && now >= taken.at {
             self.counts.lane().count(|counts| &counts.given_back);
             self.cell.give_back(taken, epoch, now);

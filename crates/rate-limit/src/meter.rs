@@ -26,8 +26,8 @@ pub(crate) trait Meter<Key: ?Sized>: Send + Sync {
     /// Takes and counts.
     fn take(&self, key: &Key, cells: u32, now: Timestamp) -> Result<Grant, Throttled>;
     fn give_back(&self, grant: Grant, now: Timestamp);
-    /// Counts a call that was refused after a look.
-    fn count_refused(&self);
+    /// Counts a call that was refused after a look, for bursts too.
+    fn count_refused(&self, key: &Key, now: Timestamp);
     /// The quota under which this was granted.
     fn limits(&self, grant: &Grant) -> Limits;
 }
@@ -53,8 +53,8 @@ impl Meter<()> for Limiter {
         Self::give_back(self, grant, now);
     }
 
-    fn count_refused(&self) {
-        Self::count_refused(self);
+    fn count_refused(&self, (): &(), now: Timestamp) {
+        self.note_refused(now);
     }
 
     fn limits(&self, _: &Grant) -> Limits {

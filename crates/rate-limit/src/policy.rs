@@ -31,16 +31,21 @@ impl Policy for Limiter {
 
     #[inline]
     fn peek(&self, now: &Now<'_>) -> Result<(), Throttled> {
-        self.glance(now.get())
+        self.peeks(now)
+    }
+
+    fn peek_until(&self, now: &Now<'_>, deadline: Option<Timestamp>) -> Result<(), Throttled> {
+        let now = now.get();
+        self.glance(now, deadline.map_or_else(|| self.max_wait(), |at| at.as_nanos().saturating_sub(now.as_nanos())))
     }
 
     fn wake_at(&self, turn: &Turn) -> Option<Timestamp> {
-        Some(turn.at)
+        Some(turn.at())
     }
 
     fn leave(&self, turn: Turn) {
         // Nobody has been told that the turn had come, so nobody has used it.
-        if let Some(grant) = turn.grant {
+        if let Some(grant) = turn.into_grant() {
             self.give_back(grant, self.clock().now());
         }
     }
@@ -51,6 +56,35 @@ impl Policy for Limiter {
 pub struct Turn {
     at: Timestamp,
     grant: Option<Grant>,
+}
+
+impl Turn {
+    /// The cells at once, or a turn for them.
+    pub(crate) fn enter(grant: Grant, now: Timestamp) -> Entry<Grant, Self> {
+        let at = grant.act_at();
+        if at > now { Entry::Queued(Self { at, grant: Some(grant) }) } else { Entry::Admitted(grant) }
+    }
+
+    pub(crate) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The cells once the turn has come. Whoever asks again after it has taken them asks anew.
+    pub(crate) fn poll(
+        &mut self,
+        now: Timestamp,
+        ask_anew: impl FnOnce() -> Result<Grant, Throttled>,
+    ) -> Poll<Result<Grant, Throttled>> {
+        if now < self.at {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.grant.take().map_or_else(ask_anew, Ok))
+    }
+
+    /// The cells, if the turn was left.
+    pub(crate) fn into_grant(self) -> Option<Grant> {
+        self.grant
+    }
 }
 
 impl Limiter {
@@ -69,9 +103,7 @@ impl Limiter {
             Some(deadline) => deadline.as_nanos().saturating_sub(now.as_nanos()),
             None => self.max_wait(),
         };
-        let grant = self.decide(Want { now, cells, max_wait })?;
-        let at = grant.act_at();
-        Ok(if at > now { Entry::Queued(Turn { at, grant: Some(grant) }) } else { Entry::Admitted(grant) })
+        self.decide(Want { now, cells, max_wait }).map(|grant| Turn::enter(grant, now))
     }
 
     pub(crate) fn poll_turn<Call: ?Sized>(
@@ -80,13 +112,7 @@ impl Limiter {
         turn: &mut Turn,
         cells: u32,
     ) -> Poll<Result<Grant, Throttled>> {
-        if ask.now.get() < turn.at {
-            return Poll::Pending;
-        }
-        Poll::Ready(match turn.grant.take() {
-            Some(grant) => Ok(grant),
-            None => self.ask(ask, cells),
-        })
+        turn.poll(ask.now.get(), || self.ask(ask, cells))
     }
 }
 

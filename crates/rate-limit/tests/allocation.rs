@@ -23,7 +23,7 @@ fn algorithms() -> [Algorithm; 7] {
         Algorithm::WindowCounter,
         Algorithm::fixed_window(),
         Algorithm::TokenSteps,
-        Algorithm::warm_up(Duration::from_nanos(2_000)),
+        Algorithm::warm_up(Duration::from_micros(2)),
         Algorithm::pacer(),
     ]
 }

@@ -146,7 +146,7 @@ mod formats {
             max_wait = "50ms"
             mode = "shadow"
             scaling = "sharded"
-            carry = "as-is"
+            carry = "as_is"
             algorithm = "gcra"
             [quota]
             limit = 100

@@ -36,6 +36,16 @@ pub trait Policy: Send + Sync {
         Ok(())
     }
 
+    /// Refuses if it would refuse every call that waits until `deadline` at most: asked of several policies before any of them is
+    /// waited for. By default as [`peek`](Self::peek); a policy whose callers wait for time alone knows better.
+    ///
+    /// # Errors
+    /// The refusal.
+    fn peek_until(&self, now: &Now<'_>, deadline: Option<Timestamp>) -> Result<(), Self::Refusal> {
+        let _ = deadline;
+        self.peek(now)
+    }
+
     /// Time passed between the admission of `token` and the start of its call: does the admission still stand?
     ///
     /// A token that was taken for a [reservation](Ask::is_reservation) is made a full one here. After an error the token

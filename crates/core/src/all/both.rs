@@ -221,6 +221,11 @@ impl<A: Policy, B: Policy> Policy for Both<A, B> {
         self.b.peek(now).map_err(Into::into)
     }
 
+    fn peek_until(&self, now: &Now<'_>, deadline: Option<Timestamp>) -> Result<(), Rejection> {
+        self.a.peek_until(now, deadline).map_err(Into::into)?;
+        self.b.peek_until(now, deadline).map_err(Into::into)
+    }
+
     fn renew(&self, (a, b): &mut Self::Token, now: &Now<'_>) -> Result<(), Rejection> {
         self.a.renew(a, now).map_err(Into::into)?;
         self.b.renew(b, now).map_err(Into::into)
@@ -255,7 +260,7 @@ impl<Call: ?Sized, A: Admits<Call>, B: Admits<Call>> Admits<Call> for Both<A, B>
         if !Self::WAITS {
             return self.try_admit(ask).map(Entry::Admitted);
         }
-        self.peek(ask.now)?;
+        self.peek_until(ask.now, ask.deadline)?;
         let mut entering = Entering { both: self, place: BothPlace::default() };
         match self.drive(ask, &mut entering.place, None) {
             Poll::Ready(admitted) => admitted.map(Entry::Admitted),

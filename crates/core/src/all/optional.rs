@@ -27,6 +27,10 @@ impl<P: Policy> Policy for Option<P> {
         self.as_ref().map_or(Ok(()), |policy| policy.peek(now))
     }
 
+    fn peek_until(&self, now: &Now<'_>, deadline: Option<Timestamp>) -> Result<(), Self::Refusal> {
+        self.as_ref().map_or(Ok(()), |policy| policy.peek_until(now, deadline))
+    }
+
     fn renew(&self, token: &mut Self::Token, now: &Now<'_>) -> Result<(), Self::Refusal> {
         match (self, token) {
             (Some(policy), Some(token)) => policy.renew(token, now),

@@ -133,6 +133,14 @@ impl GcraCell {
         }
     }
 
+    /// Whether one cell would pass at this time.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, at: Timestamp) -> bool {
+        let tat = self.tat.load(Ordering::Acquire);
+        let (gcra, _) = self.published.read();
+        gcra.advance(tat, gcra.ticks(at), 1, 0).is_ok()
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         self.published.read().1
     }

@@ -145,6 +145,15 @@ impl WindowCell {
         Limits::from_words(self.sizes.load(Ordering::Acquire), self.period.load(Ordering::Acquire))
     }
 
+    /// Whether one cell would certainly pass at this time, as far as can be seen without the lock.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, at: Timestamp) -> bool {
+        let now = at.as_nanos();
+        let used = self.word.load(Ordering::Acquire) & Self::FROZEN;
+        let limit = self.limit.load(Ordering::Acquire);
+        used < limit && self.opens.load(Ordering::Acquire) <= now && now < self.closes.load(Ordering::Acquire)
+    }
+
     #[cold]
     fn look_slowly(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
         let mut frozen = self.freeze();

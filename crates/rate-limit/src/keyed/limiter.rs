@@ -142,9 +142,13 @@ impl<K: Hash + ?Sized, S: SeededHash> KeyedLimiter<K, S> {
 
     /// Takes as many cells as there are, up to so many; perhaps none.
     pub fn take_up_to(&self, key: &K, cells: u32) -> Grant {
-        let print = self.print(key);
+        let (print, now) = (self.print(key), self.clock.now());
+        let cells = match self.watch.get() {
+            Some(watch) if cells > 0 && self.note(watch, print, now).is_some() => 0,
+            _ => cells,
+        };
         let origin = self.origin(print);
-        match self.store.take_up_to(print, Want::now(self.clock.now(), cells), &self.clock) {
+        match self.store.take_up_to(print, Want::now(now, cells), &self.clock) {
             Ok(granted) => self.granted(origin, granted),
             Err(_) => unreachable!("no cell at all is always granted"),
         }
@@ -224,9 +228,9 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
         let Want { now, cells, .. } = want;
         if let Some(watch) = self.watch.get()
             && cells > 0
-            && let Some(throttled) = self.note(watch, print, now, cells)
+            && let Some(denied) = self.note(watch, print, now)
         {
-            return Err(throttled);
+            return self.denied(self.origin(print), denied, now, cells);
         }
         let origin = self.origin(print);
         match &self.store {
@@ -245,7 +249,8 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
 
     /// What a call for so many cells would be told. Takes nothing, counts nothing.
     pub(super) fn stand(&self, print: Print, cells: u32, now: Timestamp) -> Standing {
-        match self.store.keep().look(print, now, cells) {
+        let punished = self.watch.get().filter(|_| cells > 0).and_then(|watch| watch.punished(print, now));
+        match punished.map_or_else(|| self.store.keep().look(print, now, cells), Err) {
             Ok((figures, limits)) => Standing::Passes { name: self.name, figures, limits },
             Err(Denied { figures, limits, .. }) if self.shadow.load(Ordering::Relaxed) => {
                 Standing::Passes { name: self.name, figures, limits }
@@ -267,12 +272,16 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
 
     #[inline(always)]
     fn granted(&self, origin: Origin, granted: Granted) -> Grant {
-        let Granted { taken, figures } = granted;
+        let Granted { mut taken, figures } = granted;
         if taken.cells > 0 {
             let lane = self.counts.lane();
             lane.count(|counts| &counts.admitted);
             if taken.act_at > taken.at {
                 lane.count(|counts| &counts.waited);
+                if self.shadow.load(Ordering::Relaxed) {
+                    // Counted as if it waited; it does not.
+                    taken.act_at = taken.at;
+                }
             }
         }
         Grant { taken, figures, origin }
@@ -290,18 +299,21 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
 
     /// Takes a call into account for bursts. The refusal, if bursts are punished and it is part of one.
     #[inline(never)]
-    fn note(&self, watch: &Watch, print: Print, now: Timestamp, cells: u32) -> Option<Throttled> {
+    fn note(&self, watch: &Watch, print: Print, now: Timestamp) -> Option<Denied> {
         let Noted { begins, punished } = watch.note(print, now, &self.clock);
         if begins {
             self.counts.lane().count(|counts| &counts.bursts);
             self.tell_burst(print);
         }
-        let Denied { refused, figures, limits } = punished?;
-        if self.shadow.load(Ordering::Relaxed) {
-            return None;
+        punished
+    }
+
+    /// Counts a call that another limit, or a look at this one, has refused before this one was asked.
+    pub(super) fn note_refused(&self, print: Print, now: Timestamp) {
+        if let Some(watch) = self.watch.get() {
+            self.note(watch, print, now);
         }
         self.counts.lane().count(|counts| &counts.throttled);
-        Some(Throttled::new(self.name, cells, refused, figures, limits))
     }
 
     /// A call that passes although the limit is reached: it takes nothing.
@@ -319,7 +331,7 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
             Store::Gcra(store) => store.epoch(),
             Store::Any(store) => store.epoch(),
         };
-        Origin { limiter: self.id, generation: epoch.read(), key: print.word() }
+        Origin::new(self.id, epoch.read(), print.word())
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "a grant is given back once")]
@@ -327,11 +339,11 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
         let Grant { taken, origin, .. } = grant;
         if let Some(print) = Print::from_word(origin.key)
             && taken.cells > 0
-            && origin.limiter == self.id
+            && origin.limiter() == self.id
             && now >= taken.at
         {
             self.counts.lane().count(|counts| &counts.given_back);
-            self.store.keep().give_back(print, taken, origin.generation, now);
+            self.store.keep().give_back(print, taken, origin.generation(), now);
         }
     }
 

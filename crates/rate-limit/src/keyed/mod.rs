@@ -23,7 +23,6 @@ mod watch;
 pub use config::{Keyed, QuotaClass};
 pub use debts::Debts;
 pub use limiter::{KeyedLimiter, KeyedRateLimiter};
-pub use policy::KeyedTurn;
 pub use reservation::KeyedReservation;
 pub use seed::{Seed, SeededHash, SipHash};
 pub use snapshot::KeyedSnapshot;

@@ -11,20 +11,14 @@ use crate::figures::Limits;
 use crate::grant::Grant;
 use crate::limit::Want;
 use crate::meter::{Meter, Standing};
+use crate::policy::Turn;
 use crate::throttled::Throttled;
-
-/// A place in the order of one key's turns.
-#[derive(Debug)]
-pub struct KeyedTurn {
-    at: Timestamp,
-    grant: Option<Grant>,
-}
 
 /// A call that never began gives its cell back; every other ending has used it. A call ends without its key: the grant knows it.
 impl<K: ?Sized, S: Send + Sync> Policy for KeyedLimiter<K, S> {
     type Token = Grant;
     /// A turn that was promised.
-    type Place = KeyedTurn;
+    type Place = Turn;
     type Refusal = Throttled;
 
     const WAITS: bool = true;
@@ -41,13 +35,14 @@ impl<K: ?Sized, S: Send + Sync> Policy for KeyedLimiter<K, S> {
         }
     }
 
-    fn wake_at(&self, turn: &KeyedTurn) -> Option<Timestamp> {
-        Some(turn.at)
+    fn wake_at(&self, turn: &Turn) -> Option<Timestamp> {
+        Some(turn.at())
     }
 
-    fn leave(&self, turn: KeyedTurn) {
-        if let Some(grant) = turn.grant {
-            self.cancel(grant);
+    fn leave(&self, turn: Turn) {
+        // Nobody has been told that the turn had come, so nobody has used it.
+        if let Some(grant) = turn.into_grant() {
+            self.give_back(grant, self.clock().now());
         }
     }
 }
@@ -58,30 +53,18 @@ impl<K: Hash + ?Sized, S: SeededHash> Admits<K> for KeyedLimiter<K, S> {
         self.decide(self.print(ask.call), Want::now(ask.now.get(), 1))
     }
 
-    fn enter(&self, ask: &Ask<'_, K>) -> Result<Entry<Grant, KeyedTurn>, Throttled> {
+    fn enter(&self, ask: &Ask<'_, K>) -> Result<Entry<Grant, Turn>, Throttled> {
         let now = ask.now.get();
         let max_wait = match ask.deadline {
             Some(deadline) => deadline.as_nanos().saturating_sub(now.as_nanos()),
             None => self.max_wait.load(Ordering::Relaxed),
         };
-        let grant = self.decide(self.print(ask.call), Want { now, cells: 1, max_wait })?;
-        let at = grant.act_at();
-        Ok(if at > now { Entry::Queued(KeyedTurn { at, grant: Some(grant) }) } else { Entry::Admitted(grant) })
+        let want = Want { now, cells: 1, max_wait };
+        self.decide(self.print(ask.call), want).map(|grant| Turn::enter(grant, now))
     }
 
-    fn poll_place(
-        &self,
-        ask: &Ask<'_, K>,
-        turn: &mut KeyedTurn,
-        _: &mut Context<'_>,
-    ) -> Poll<Result<Grant, Throttled>> {
-        if ask.now.get() < turn.at {
-            return Poll::Pending;
-        }
-        Poll::Ready(match turn.grant.take() {
-            Some(grant) => Ok(grant),
-            None => self.try_admit(ask),
-        })
+    fn poll_place(&self, ask: &Ask<'_, K>, turn: &mut Turn, _: &mut Context<'_>) -> Poll<Result<Grant, Throttled>> {
+        turn.poll(ask.now.get(), || self.try_admit(ask))
     }
 }
 
@@ -106,8 +89,8 @@ impl<K: Hash + ?Sized, S: SeededHash> Meter<K> for KeyedLimiter<K, S> {
         Self::give_back(self, grant, now);
     }
 
-    fn count_refused(&self) {
-        self.counts.lane().count(|counts| &counts.throttled);
+    fn count_refused(&self, key: &K, now: Timestamp) {
+        self.note_refused(self.print(key), now);
     }
 
     fn limits(&self, grant: &Grant) -> Limits {

@@ -56,8 +56,16 @@ impl Watch {
         let one = Want::one(now);
         let (counted, told): (&dyn Keep, &dyn Keep) = (self.counted.keep(), self.told.keep());
         let begins = counted.take(print, one, clock).is_err() && told.take(print, one, clock).is_ok();
-        let punishes = self.punishes.load(Ordering::Relaxed);
-        Noted { begins, punished: if punishes { told.look(print, now, 1).err() } else { None } }
+        Noted { begins, punished: self.punished(print, now) }
+    }
+
+    /// The refusal, if bursts are punished and the key made one a while ago.
+    pub(super) fn punished(&self, print: Print, now: Timestamp) -> Option<Denied> {
+        if self.watches.load(Ordering::Relaxed) && self.punishes.load(Ordering::Relaxed) {
+            self.told.keep().look(print, now, 1).err()
+        } else {
+            None
+        }
     }
 
     pub(super) fn reset(&self, print: Print) {

@@ -88,9 +88,8 @@ impl<Call: ?Sized, const N: usize> Layers<Call, N> {
     /// What was taken for a call, by limit: their names, their quotas and how much was left of each.
     pub fn standing<'a>(&'a self, taken: &'a Layered<N>) -> impl Iterator<Item = (Name, Quota, u32)> + 'a {
         let granted = self.rules.iter().zip(taken.grants());
-        granted.filter_map(|(rule, grant)| {
-            grant.map(|grant| (rule.name(), rule.limits(grant).quota(), grant.remaining()))
-        })
+        granted
+            .filter_map(|(rule, grant)| grant.map(|grant| (rule.name(), rule.limits(grant).quota(), grant.remaining())))
     }
 
     /// What every limit that concerns the call has to say. Takes nothing.
@@ -99,10 +98,10 @@ impl<Call: ?Sized, const N: usize> Layers<Call, N> {
     }
 
     #[cold]
-    fn refuse(&self, standings: [Option<Standing>; N]) -> Violation<N> {
+    fn refuse(&self, standings: [Option<Standing>; N], call: &Call, now: Timestamp) -> Violation<N> {
         for (rule, standing) in self.rules.iter().zip(&standings) {
             if let Some(Standing::Refuses(_)) = standing {
-                rule.count_refused();
+                rule.count_refused(call, now);
             }
         }
         Violation::new(standings)
@@ -151,7 +150,7 @@ impl<Call: ?Sized, const N: usize> Admits<Call> for Layers<Call, N> {
         let now = ask.now.get();
         let standings = self.look(ask.call, now);
         if standings.iter().any(|standing| matches!(standing, Some(Standing::Refuses(_)))) {
-            return Err(self.refuse(standings));
+            return Err(self.refuse(standings, ask.call, now));
         }
         let mut taken = Layered([const { None }; N]);
         for (i, standing) in standings.iter().enumerate() {

@@ -95,8 +95,8 @@ impl<Call: ?Sized> Rule<Call> {
         self.asked.give_back(grant, now);
     }
 
-    pub(super) fn count_refused(&self) {
-        self.asked.count_refused();
+    pub(super) fn count_refused(&self, call: &Call, now: Timestamp) {
+        self.asked.count_refused(call, now);
     }
 
     pub(crate) fn limits(&self, grant: &Grant) -> Limits {
@@ -121,7 +121,7 @@ trait Asked<Call: ?Sized>: Send + Sync {
     fn look(&self, call: &Call, cells: u32, now: Timestamp) -> Option<Standing>;
     fn take(&self, call: &Call, cells: u32, now: Timestamp) -> Option<Result<Grant, Throttled>>;
     fn give_back(&self, grant: Grant, now: Timestamp);
-    fn count_refused(&self);
+    fn count_refused(&self, call: &Call, now: Timestamp);
     fn limits(&self, grant: &Grant) -> Limits;
 }
 
@@ -151,8 +151,8 @@ impl<Call: ?Sized, P: Meter<F::Key>, F: Finds<Call>> Asked<Call> for Asking<P, F
         self.limiter.give_back(grant, now);
     }
 
-    fn count_refused(&self) {
-        self.limiter.count_refused();
+    fn count_refused(&self, call: &Call, now: Timestamp) {
+        self.finds.find(call, |key| self.limiter.count_refused(key, now));
     }
 
     fn limits(&self, grant: &Grant) -> Limits {

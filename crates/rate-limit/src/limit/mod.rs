@@ -147,7 +147,7 @@ pub enum Refused {
 /// What becomes of what was already taken when a quota is replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Carry {
     /// It stays as it is: a token bucket owes the same time, a window has counted the same cells.

@@ -1,9 +1,12 @@
 use std::cell::RefCell;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
-use seawall_core::time::Timestamp;
-use seawall_rate_limit::RateLimiter;
+use seawall_core::time::{Clock, Timestamp};
+use seawall_rate_limit::{Algorithm, Config, Quota, RateLimiter};
+use seawall_testkit::drive::poll;
 use seawall_testkit::exec::Executor;
 
 use crate::support::*;
@@ -191,4 +194,22 @@ fn acquire(limiter: &RateLimiter) -> Boxed<'_> {
 
 fn admit(limiter: &RateLimiter) -> Boxed<'_> {
     Box::pin(async { weighed(limiter).with(&1).admit_within(HOUR).await.expect("an hour is enough").success() })
+}
+
+#[test]
+fn among_others_a_limit_without_a_wait_of_its_own_is_waited_for_until_the_callers_deadline() {
+    let (clock, time) = Clock::manual();
+    let each = |limit| Config::new(Quota::per_second(limit).burst(1)).algorithm(Algorithm::Gcra);
+    let [narrow, wide] = [1, 1_000].map(|limit| RateLimiter::with_clock(each(limit), clock.clone()).expect("valid"));
+    let both = seawall_core::all((narrow.clone(), wide));
+    narrow.check().expect("the only one");
+
+    let mut refused = pin!(both.admit_within(Duration::from_millis(999)));
+    let Poll::Ready(Err(rejection)) = poll(refused.as_mut()) else { panic!("it is refused at once") };
+    assert_eq!(rejection.retry_after(), Some(Duration::from_secs(1)));
+    let mut waiting = pin!(both.admit_within(Duration::from_secs(1)));
+    assert!(poll(waiting.as_mut()).is_pending());
+    time.advance(Duration::from_secs(1));
+    let Poll::Ready(Ok(permit)) = poll(waiting.as_mut()) else { panic!("its turn has come, and both have room") };
+    permit.success();
 }
