@@ -31,7 +31,6 @@ impl Origin {
         Self { of: (limiter as u64) << 32 | generation as u64, key }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half of a word")]
     pub(crate) const fn limiter(self) -> u32 {
         (self.of >> 32) as u32
     }
