@@ -237,8 +237,8 @@ fn a_refund_after_a_reset_is_not_taken() {
 /// comes back in a lease's life.
 #[test]
 fn what_threads_keep_is_bounded_in_every_span() {
-    let _alone = alone();
     const EACH: usize = 20_000;
+    let _alone = alone();
     for seed in 0..4 {
         let (limiter, time) = leased(config());
         let (time, threads) = (Mutex::new(time), seats() + 2);

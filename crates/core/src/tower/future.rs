@@ -49,7 +49,9 @@ where
         let this = self.project();
         Poll::Ready(match this.state.project() {
             Project::Called(call) => ready!(call.poll(cx)).map_err(|error| this.refuse.error(error)),
-            Project::Refused(refusal) => this.refuse.refuse(refusal.take().expect("a future is not polled after its end")),
+            Project::Refused(refusal) => {
+                this.refuse.refuse(refusal.take().expect("a future is not polled after its end"))
+            }
         })
     }
 }

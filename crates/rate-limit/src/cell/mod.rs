@@ -23,8 +23,7 @@ use crate::algorithm::{Algorithm, Built};
 use crate::config::Scaling;
 use crate::figures::{Figures, Limits};
 use crate::limit::{
-    Carry, FixedWindow, Gcra, Pacer, Refused, SlidingLog, SlidingWindow, Taken, TokenSteps, Want, WarmUp,
-    WindowCounter,
+    Carry, FixedWindow, Gcra, Pacer, Refused, SlidingLog, SlidingWindow, Taken, TokenSteps, Want, WarmUp, WindowCounter,
 };
 use crate::quota::Quota;
 

@@ -48,6 +48,6 @@ pub use policy::{Policy, PolicyState, QuotaUnit};
 pub use prefix::{AddressPrefix, PrefixLengths};
 pub use reading::{LegacyLimit, QuotaPolicy, ServiceLimit};
 pub use refusal::{ProblemType, retry_after_seconds};
-pub use telling::{Telling, TellsGrants, TellsLimits};
 #[doc(hidden)]
 pub use telling::Told;
+pub use telling::{Telling, TellsGrants, TellsLimits};

@@ -130,7 +130,7 @@ proptest! {
         let traits = Traits { pays_later: true, lock_out: ANY, stricter_when_new: true, refunds_by_time: true };
         let (_, kept) = replaced(&case, &limit(case.old), &limit(case.new), traits);
         paid_for(&kept, case.new, slack);
-        let limit = |scale| WarmUp::new(windows::quota(scale), Duration::from_nanos(4_000), 3.0).unwrap();
+        let limit = |scale| WarmUp::new(windows::quota(scale), Duration::from_micros(4), 3.0).unwrap();
         let (_, kept) = replaced(&case, &limit(case.old), &limit(case.new), Traits { stricter_when_new: false, ..traits });
         paid_for(&kept, case.new, 0);
     }

@@ -36,7 +36,7 @@ fn in_order(kept: &[Kept]) -> Vec<&Kept> {
 pub(crate) fn bucket(kept: &[Kept], scale: Scale) {
     let (limit, interval) = (u128::from(scale.limit), u128::from(scale.period));
     // A turn is told in whole nanoseconds: if the interval is none, one may come up to a nanosecond nearer to the next.
-    let rounding = if scale.period % u64::from(scale.limit) == 0 { 0 } else { limit };
+    let rounding = if scale.period.is_multiple_of(u64::from(scale.limit)) { 0 } else { limit };
     let mut full = 0_u128;
     for one in in_order(kept) {
         let now = u128::from(one.acted) * limit;

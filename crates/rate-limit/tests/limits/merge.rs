@@ -48,7 +48,7 @@ proptest! {
         seen.steps.insert(0, crate::schedule::Step::Take { cells: 1, max_wait: 0 });
         let shares: Vec<u8> = std::iter::once(3).chain(shares).collect();
         merged(&Pacer::new(windows::quota(scale), slack).unwrap(), &seen, &shares, &probes, true);
-        let warm_up = WarmUp::new(windows::quota(scale), Duration::from_nanos(5_000), 3.0).unwrap();
+        let warm_up = WarmUp::new(windows::quota(scale), Duration::from_micros(5), 3.0).unwrap();
         merged(&warm_up, &schedule, &shares, &probes, false);
     }
 }

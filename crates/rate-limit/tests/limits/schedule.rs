@@ -76,7 +76,7 @@ pub(crate) fn schedule(scale: Scale, most_cells: u32, kinds: Kinds) -> impl Stra
             8 => (cells, max_wait).prop_map(|(cells, max_wait)| Step::Take { cells, max_wait }),
             if kinds.refunds { 3 } else { 0 } => any::<prop::sample::Index>().prop_map(Step::GiveBack),
             5 => span(scale).prop_map(Step::Forward),
-            if kinds.back { 1 } else { 0 } => prop_oneof![4 => span(scale), 1 => Just(30 * scale.period)].prop_map(Step::Back),
+            u32::from(kinds.back) => prop_oneof![4 => span(scale), 1 => Just(30 * scale.period)].prop_map(Step::Back),
         ];
         prop::collection::vec(step, 1..40).prop_map(move |steps| Schedule { start, longest_wait, steps })
     })
