@@ -34,6 +34,13 @@ fn one_key() -> Vec<Contest> {
         contest("one key, accept", AllAdmitted, ours::accept)
             .at_most(1.5, 1.0, "governor", governor_accepts)
             .against("better-bucket", better_bucket_accepts),
+        // Neither counts.
+        contest("one key, accept, bare cell", AllAdmitted, ours::accept_bare).at_most(
+            1.05,
+            1.0,
+            "governor",
+            governor_accepts,
+        ),
         contest("one key, accept, sharded", AllAdmitted, ours::accept_sharded).at_most(
             1.5,
             0.3,
@@ -43,6 +50,12 @@ fn one_key() -> Vec<Contest> {
         contest("one key, refuse", AllRefused, ours::refuse)
             .at_most(1.05, 1.05, "governor", governor_refuses)
             .against("better-bucket", better_bucket_refuses),
+        contest("one key, refuse, bare cell", AllRefused, ours::refuse_bare).at_most(
+            1.05,
+            1.05,
+            "governor",
+            governor_refuses,
+        ),
         contest("one key, refuse and tell when", AllRefused, ours::refuse_and_tell)
             .against("governor", governor_refuses_and_tells),
         // No peer has a sliding window without a layer: a bucket stands in.

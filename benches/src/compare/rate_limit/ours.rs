@@ -1,9 +1,10 @@
 //! Our limiter of one key, through the front doors that users call.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
-use seawall_rate_limit::limit::Alignment;
-use seawall_rate_limit::{Algorithm, Config, RateLimiter, Scaling};
+use seawall_rate_limit::limit::{Alignment, AtomicGcra};
+use seawall_rate_limit::{Algorithm, Config, Quota, RateLimiter, Scaling};
 use tower::Layer;
 
 use super::quotas;
@@ -18,6 +19,16 @@ pub(super) fn accept() -> Subject {
 /// The same, of which threads take leases.
 pub(super) fn accept_sharded() -> Subject {
     admitting(bucket().scaling(Scaling::Sharded), check)
+}
+
+/// A token bucket that counts nothing and never runs out.
+pub(super) fn accept_bare() -> Subject {
+    bare(quotas::bucket())
+}
+
+/// A token bucket that counts nothing and has run out.
+pub(super) fn refuse_bare() -> Subject {
+    bare(quotas::exhausted())
 }
 
 /// A token bucket that has run out.
@@ -75,6 +86,17 @@ pub(super) fn layer_log() -> Subject {
     admitting(Config::new(quotas::log()).algorithm(Algorithm::SlidingLog), layered)
 }
 
+fn bare(quota: Quota) -> Subject {
+    let bucket = Arc::new(AtomicGcra::new(quota).expect("the quota is valid"));
+    if quota == quotas::exhausted() {
+        bucket.check().expect("there is one cell");
+    }
+    Subject::new(move |_| {
+        let bucket = bucket.clone();
+        drive_sync(move || bucket.check().is_ok())
+    })
+}
+
 fn bucket() -> Config {
     Config::new(quotas::bucket()).algorithm(Algorithm::Gcra)
 }
@@ -109,5 +131,5 @@ fn check(limiter: &RateLimiter) -> Lane {
 }
 
 fn layered(limiter: &RateLimiter) -> Lane {
-    serve(limiter.by(|_: &u64| Some(&())).layer().layer(service()))
+    serve(limiter.layer().layer(service()))
 }

@@ -1,4 +1,4 @@
-//! The layers of tower-resilience and tower_governor around the same services as ours.
+//! The layers of tower-resilience and `tower_governor` around the same services as ours.
 
 use std::sync::Arc;
 
