@@ -108,7 +108,8 @@ fn episodes_are_told_with_their_key() {
         noting.lock().expect("no panic").push((key.clone(), event.change));
     };
     let logged = Log::of(|| {
-        let (shards, time) = throttles(Keyed::new(eager()).observer(observer));
+        told.lock().expect("no panic").clear();
+        let (shards, time) = throttles(Keyed::new(eager()).observer(observer.clone()));
         throttle(&shards, "broken");
         time.advance(15 * SECOND);
         shards.snapshots();
