@@ -183,7 +183,7 @@ mod formats {
             (&format!("{quota}\nalgorithm = \"leaky\""), "leaky"),
             (&format!("{quota}\nalgorithm = {{ sliding_window = {{ bukkets = 2 }} }}"), "bukkets"),
             (&format!("{quota}\nmode = \"observe\""), "observe"),
-            (&format!("{quota}\ncarry = \"as_is\""), "as_is"),
+            (&format!("{quota}\ncarry = \"as-is\""), "as-is"),
             (&format!("{quota}\n[adaptive]\nflour = 0.5"), "flour"),
             (&format!("{quota}\n[burst]\nrequest = 5"), "request"),
         ] {
