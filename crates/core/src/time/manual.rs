@@ -32,6 +32,11 @@ impl Manual {
         self.now.store(at.as_nanos(), Ordering::Release);
     }
 
+    /// Moves time to `at`, if that is later; tells whether it was. Several threads may move it at once.
+    fn raise(&self, at: Timestamp) -> bool {
+        self.now.fetch_max(at.as_nanos(), Ordering::AcqRel) < at.as_nanos()
+    }
+
     fn pop_due(&self, at: Timestamp) -> Option<(Timestamp, Waker)> {
         let mut sleepers = self.sleepers.lock();
         let (&key, _) = sleepers.wakers.first_key_value().filter(|((due, _), _)| *due <= at)?;
@@ -110,13 +115,10 @@ impl ManualTime {
     /// Moves time forward to `at`; does nothing if that is not later than now.
     pub fn advance_to(&self, at: Timestamp) {
         while let Some((due, waker)) = self.manual.pop_due(at) {
-            if due > self.now() {
-                self.manual.set(due);
-            }
+            self.manual.raise(due);
             waker.wake();
         }
-        if at > self.now() {
-            self.manual.set(at);
+        if self.manual.raise(at) {
             // A sleeper that came between the last look and the step is due now.
             while let Some((_, waker)) = self.manual.pop_due(at) {
                 waker.wake();
