@@ -120,21 +120,24 @@ impl Keep for GcraStore {
             Gcra::build(*quota, algorithm).map_err(|error| of_class(class, error))?;
             new.push(old.alike(*quota).map_err(|error| of_class(class, error))?);
         }
-        // What was granted under the old quotas is not taken back under the new ones.
-        self.table.epoch().advance();
-        for ((class, quota), gcra) in self.classes.iter().zip(quotas).zip(&new) {
-            self.table.expect(gcra);
-            class.replace(*quota, |_, _| {})?;
-        }
-        if carry != Carry::AsIs {
-            let carried = |class: usize, tat| match (old.get(class), new.get(class)) {
-                (Some(old), Some(new)) => new.carry(old, tat, carry, now),
-                _ => tat,
-            };
-            let latest = |tat| (0..new.len()).map(|class| carried(class, tat)).max().unwrap_or(tat);
-            self.table.carry(|class, tat| carried(usize::from(class), tat), latest);
-        }
-        Ok(())
+        // What was granted under the old quotas is not taken back under the new ones, nor what is granted by the one or the other
+        // meanwhile.
+        let mut replaced = Ok(());
+        self.table.epoch().during(|| {
+            replaced = self.classes.iter().zip(quotas).zip(&new).try_for_each(|((class, quota), gcra)| {
+                self.table.expect(gcra);
+                class.replace(*quota, |_, _| {})
+            });
+            if carry != Carry::AsIs {
+                let carried = |class: usize, tat| match (old.get(class), new.get(class)) {
+                    (Some(old), Some(new)) => new.carry(old, tat, carry, now),
+                    _ => tat,
+                };
+                let latest = |tat| (0..new.len()).map(|class| carried(class, tat)).max().unwrap_or(tat);
+                self.table.carry(|class, tat| carried(usize::from(class), tat), latest);
+            }
+        });
+        replaced
     }
 
     fn capacity(&self) -> usize {
@@ -183,3 +186,6 @@ impl Keep for GcraStore {
         self.table.raise_floor(evicted.set, self.due(evicted.owed, after, now));
     }
 }
+
+#[cfg(all(test, not(seawall_loom)))]
+mod tests;

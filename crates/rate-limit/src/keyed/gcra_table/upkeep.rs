@@ -104,20 +104,18 @@ impl GcraTable {
     }
 
     /// Changes all arrival times, each by its class. `floor` says what becomes of one of which the class is not known: the latest
-    /// of all classes. One such change at a time.
+    /// of all classes. One such change at a time, [during](Epoch::during) which no receipt is written that is taken back.
     pub(crate) fn carry(&self, each: impl Fn(u8, u64) -> u64, floor: impl Fn(u64) -> u64) {
-        self.epoch.during(|| {
-            for number in 0..self.sets.len() {
-                let _arrivals = self.lock(number).lock();
-                for slot in &self.sets[number].0 {
-                    if let Some(print) = slot.print() {
-                        slot.update(|tat| each(print.class(), tat));
-                    }
+        for number in 0..self.sets.len() {
+            let _arrivals = self.lock(number).lock();
+            for slot in &self.sets[number].0 {
+                if let Some(print) = slot.print() {
+                    slot.update(|tat| each(print.class(), tat));
                 }
-                let known = self.floors[number].load(Ordering::Relaxed);
-                self.floors[number].store(floor(known), Ordering::Relaxed);
             }
-        });
+            let known = self.floors[number].load(Ordering::Relaxed);
+            self.floors[number].store(floor(known), Ordering::Relaxed);
+        }
     }
 
     /// Tells of every key that owes something at `now`, in ticks: its print and its arrival time.
