@@ -126,9 +126,17 @@ impl Watch {
         if !self.watches.load(Ordering::Relaxed) {
             return Noted { begins: false, punished: None };
         }
+        if let Some(denied) = self.punished(now) {
+            return Noted { begins: false, punished: Some(denied) };
+        }
         let one = Want::one(now);
         let begins = self.counted.take(one, clock).is_err() && self.told.take(one, clock).is_ok();
-        Noted { begins, punished: self.punished(now) }
+        let punished = self.punished(now);
+        if punished.is_some() {
+            // Whoever comes back when it was told to begins anew.
+            self.counted.reset();
+        }
+        Noted { begins, punished }
     }
 
     /// The refusal, if bursts are punished and one was made a while ago.

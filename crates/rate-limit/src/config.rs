@@ -80,8 +80,9 @@ pub enum Scaling {
     #[default]
     Strict,
     /// Each thread takes some cells up front and spends them by itself: many times faster where several threads share one busy
-    /// limit, and only the quota's cells shift in time, by at most the lease's life of 10 ms; none is created. Of use above
-    /// some hundred thousand calls a second.
+    /// limit. Cells shift in time, by at most the lease's life of 10 ms, and none is created; what a thread leaves of its lease, which
+    /// is more where calls take many cells, is lost. What remains is told of the thread's lease, not of the limit; and who asks for a
+    /// few cells at once may pass before a turn that was promised meanwhile. Of use above some hundred thousand calls a second.
     Sharded,
 }
 

@@ -95,7 +95,7 @@ impl Limiter {
     pub fn take_up_to(&self, cells: u32) -> Grant {
         let now = self.clock.now();
         let cells = match self.watch.get() {
-            Some(watch) if cells > 0 && self.note(watch, now).is_some() => 0,
+            Some(watch) if cells > 0 && self.note(watch, now).is_some() && !self.shadow.load(Ordering::Relaxed) => 0,
             _ => cells,
         };
         let epoch = self.cell.epoch().read();
@@ -123,8 +123,12 @@ impl Limiter {
 
     /// Waits for so many cells, however long it takes, in turn.
     ///
+    /// Turns lie one after the other in time, and one that is given up leaves a gap unless it was the last. Callers who ask for
+    /// turns far ahead and give them up hold up whoever comes after them: where callers are not trusted to wait, bound the wait by
+    /// [`reserve`](Self::reserve) or [`admit_within`](Shared::admit_within).
+    ///
     /// # Errors
-    /// [`Throttled`] at once if there never are as many.
+    /// [`Throttled`] at once if there never are as many, or while a burst is [punished](crate::BurstConfig::penalty).
     ///
     /// # Cancel safety
     /// Dropped before its turn, the future gives back what it had been promised.
@@ -233,6 +237,7 @@ impl Limiter {
     /// What a call for so many cells would be told. Takes nothing, counts nothing.
     pub(crate) fn stand(&self, cells: u32, now: Timestamp) -> Standing {
         let punished = self.watch.get().filter(|_| cells > 0).and_then(|watch| watch.punished(now));
+        let punished = punished.map(|denied| self.in_its_own_name(denied));
         match punished.map_or_else(|| self.cell.look(now, cells), Err) {
             Ok((figures, limits)) => Standing::Passes { name: self.name, figures, limits },
             Err(Denied { figures, limits, .. }) if self.shadow.load(Ordering::Relaxed) => {
@@ -306,7 +311,12 @@ impl Limiter {
             self.counts.lane().count(|counts| &counts.bursts);
             self.tell_burst();
         }
-        punished
+        punished.map(|denied| self.in_its_own_name(denied))
+    }
+
+    /// A punishment is told as one by this limiter's quota.
+    fn in_its_own_name(&self, denied: Denied) -> Denied {
+        Denied { limits: self.limits(), ..denied }
     }
 
     /// A call that passes although the limit is reached: it takes nothing.
@@ -330,10 +340,10 @@ impl Limiter {
         }
     }
 
-    /// Gives back a turn that has not come yet. One that has come counts as used, as its holder may know of it.
+    /// Gives back a turn that has not passed yet. One that was there at once counts as used, as its holder knew of it.
     pub(crate) fn cancel(&self, grant: Grant) {
         let now = self.clock.now();
-        if now <= grant.act_at() {
+        if now <= grant.act_at() && !grant.wait().is_zero() {
             self.give_back(grant, now);
         }
     }

@@ -1,7 +1,9 @@
 //! Several limits as one decision: all of them give, or none.
 
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use seawall_core::Rejection;
@@ -176,4 +178,20 @@ fn whatever_threads_ask_at_once_no_limit_gives_more_and_no_refusal_costs_anythin
             time.advance(10 * SECOND);
         }
     }
+}
+
+#[test]
+fn a_panic_between_two_limits_takes_from_none() {
+    let [first, second] =
+        ["first", "second"].map(|name| RateLimiter::new(Config::new(Quota::per_hour(5)).name(name)).expect("valid"));
+    let asked = AtomicU32::new(0);
+    let cells = move |(): &()| {
+        // The first time it is asked what the call would take, the second time to take it.
+        assert!(asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2), "the caller's own");
+        1
+    };
+    let limits = Layers::of([Rule::all(&first), Rule::all(&second).cells(cells)]).expect("valid");
+    let call = || limits.with(&()).try_admit().map(drop);
+    assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
+    assert_eq!((first.peek().remaining(), second.peek().remaining()), (5, 5));
 }

@@ -119,6 +119,13 @@ impl Cell {
     /// As much of `want.cells` as there is.
     pub(crate) fn take_up_to(&self, want: Want, clock: &Clock) -> Decision {
         let mut want = want;
+        // No more than are left, of a pacer too that would let a call take more and the next one pay.
+        if let Self::Locked(cell) = self
+            && let Ok((figures, _)) | Err(Denied { figures, .. }) = cell.look(want.now, 0)
+            && figures.remaining() > 0
+        {
+            want.cells = want.cells.min(figures.remaining());
+        }
         loop {
             let most = match self.take(want, clock) {
                 Ok(granted) => return Ok(granted),

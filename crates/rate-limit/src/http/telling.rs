@@ -48,8 +48,10 @@ pub struct Told {
 impl Told {
     fn add(&mut self, name: Name, limits: Limits, remaining: u32, more_after: Option<Duration>, violated: bool) {
         // A name that no field can say is told by no field.
-        if let Ok(policy) = Policy::new(name, u64::from(limits.limit)) {
-            self.policies.push(policy.window(Duration::from_nanos(limits.period)));
+        if let Ok(policy) = Policy::new(name, u64::from(limits.burst_size())) {
+            // What passes at once is not what passes in a period where a burst was set: then no period is told.
+            let window = if limits.burst == 0 { Duration::from_nanos(limits.period) } else { Duration::ZERO };
+            self.policies.push(policy.window(window));
             self.states.push((u64::from(remaining), more_after, violated));
         }
     }

@@ -52,6 +52,8 @@ pub type LayeredRateLimiter<Call, const N: usize> = Shared<Layers<Call, N>>;
 /// Write the narrow limits first and the wide ones last: then a noisy caller is refused by its own limit, and does not touch the
 /// memory that all calls share.
 ///
+/// The functions that find keys and cells are asked twice for each call, and must answer alike.
+///
 /// It never waits. It has no settings of its own: reconfigure the limits.
 pub struct Layers<Call: ?Sized, const N: usize> {
     rules: [Rule<Call>; N],
@@ -152,23 +154,49 @@ impl<Call: ?Sized, const N: usize> Admits<Call> for Layers<Call, N> {
         if standings.iter().any(|standing| matches!(standing, Some(Standing::Refuses(_)))) {
             return Err(self.refuse(standings, ask.call, now));
         }
-        let mut taken = Layered([const { None }; N]);
+        let mut taking = Taking { layers: self, taken: Some(Layered([const { None }; N])), now };
         for (i, standing) in standings.iter().enumerate() {
             if standing.is_none() {
                 continue;
             }
             match self.rules[i].take(ask.call, now) {
-                Some(Ok(grant)) => taken.0[i] = Some(grant),
+                Some(Ok(grant)) => taking.add(i, grant),
                 None => {}
                 Some(Err(throttled)) => {
-                    self.give_back(taken, now);
                     let mut standings = standings;
                     standings[i] = Some(Standing::Refuses(throttled));
                     return Err(Violation::new(standings));
                 }
             }
         }
-        Ok(taken)
+        Ok(taking.keep())
+    }
+}
+
+/// What was taken so far: given back unless all of it is there, whatever panics.
+struct Taking<'a, Call: ?Sized, const N: usize> {
+    layers: &'a Layers<Call, N>,
+    taken: Option<Layered<N>>,
+    now: Timestamp,
+}
+
+impl<Call: ?Sized, const N: usize> Taking<'_, Call, N> {
+    fn add(&mut self, place: usize, grant: Grant) {
+        if let Some(taken) = &mut self.taken {
+            taken.0[place] = Some(grant);
+        }
+    }
+
+    fn keep(mut self) -> Layered<N> {
+        self.taken.take().expect("it is there until it is kept")
+    }
+}
+
+impl<Call: ?Sized, const N: usize> Drop for Taking<'_, Call, N> {
+    fn drop(&mut self) {
+        if let Some(taken) = self.taken.take() {
+            self.layers.give_back(taken, self.now);
+        }
     }
 }
 

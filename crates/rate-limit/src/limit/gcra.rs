@@ -232,7 +232,7 @@ impl Limit for Gcra {
             Carry::Reset => 0,
         };
         // More than a whole burst is owed by reservations alone, and those wait no longer than they were told.
-        let owed = u64::try_from(owed).unwrap_or(Self::LARGEST);
+        let owed = u64::try_from(owed).unwrap_or(Self::LARGEST).min(Self::LARGEST);
         self.ticks(now).saturating_add(owed)
     }
 }

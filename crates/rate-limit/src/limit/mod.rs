@@ -150,7 +150,8 @@ pub enum Refused {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Carry {
-    /// It stays as it is: a token bucket owes the same time, a window has counted the same cells.
+    /// It stays as it is: a token bucket owes the same time, a window has counted the same cells. Where a slow quota is raised, the
+    /// time that was owed to it can be long: [`Proportional`](Self::Proportional) owes the same cells.
     #[default]
     AsIs,
     /// It is scaled: a token bucket owes the same number of cells, a window has used the same share of its limit.

@@ -143,7 +143,7 @@ impl Configure for Limiter {
             ConfigError::new("name", format!("{:?}", config.name), format!("{:?}: a limiter keeps its name", self.name))
         })?;
         let now = self.clock.now();
-        let (event, observer) = {
+        let (event, observer, _old) = {
             let mut settings = self.settings.lock();
             let kept = &settings.config;
             if config.scaling != kept.scaling {
@@ -163,8 +163,8 @@ impl Configure for Limiter {
             self.max_wait.store(next.config.max_wait_nanos(), Ordering::Relaxed);
             let event = Event::Reconfigured { name: self.name, from, to: next.quota() };
             let observer: Option<Arc<dyn Observer<Event>>> = next.config.observer.clone();
-            *settings = next;
-            (event, observer)
+            // What was configured before is dropped after the lock is released: an observer may be anything.
+            (event, observer, std::mem::replace(&mut *settings, next))
         };
         event.tell(observer.as_deref());
         Ok(())

@@ -90,7 +90,10 @@ impl<L: Limit> Pair<'_, L> {
             Step::UpTo(cells) => {
                 let grant = self.limiter.take_up_to(cells);
                 prop_assert!(grant.cells() <= cells);
-                let receipt = self.up_to(cells);
+                let (left, _) = self.model.standing(self.time.now());
+                // Whoever may take more than is left and pay later, takes what is left.
+                let most = if self.model.kind == Kind::Locked && left > 0 { cells.min(left) } else { cells };
+                let receipt = self.up_to(most);
                 prop_assert_eq!(grant.cells(), receipt.taken.cells, "up to {}", cells);
                 self.granted.push((grant, receipt));
             }
@@ -115,7 +118,8 @@ impl<L: Limit> Pair<'_, L> {
                 } else {
                     let now = self.time.now();
                     drop(turn);
-                    if now <= receipt.taken.act_at {
+                    // What was there at once counts as used.
+                    if now <= receipt.taken.act_at && receipt.taken.act_at > receipt.taken.at {
                         self.given_back += u64::from(self.model.give_back(receipt, now));
                     }
                 }

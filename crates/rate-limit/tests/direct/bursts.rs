@@ -98,3 +98,19 @@ fn watching_begins_changes_and_ends_with_the_configuration() {
     limiter.reconfigure(base()).expect("valid");
     (0..100).for_each(|_| _ = limiter.check().expect("nobody watches any more"));
 }
+
+#[test]
+fn whoever_comes_back_when_it_was_told_to_begins_anew() {
+    let (clock, time) = Clock::manual();
+    let burst = BurstConfig::default().requests(2).period(10 * SECOND).penalty(SECOND);
+    let limiter = RateLimiter::with_clock(Config::new(Quota::per_second(100)).burst(burst), clock).expect("valid");
+    for _ in 0..3 {
+        assert_eq!((0..2).filter(|_| limiter.check().is_ok()).count(), 2);
+        let throttled = limiter.check().expect_err("the third is a burst");
+        assert_eq!((throttled.retry_after(), throttled.quota()), (Some(SECOND), Quota::per_second(100)));
+        time.advance(SECOND - Duration::from_nanos(1));
+        assert!(limiter.check().is_err());
+        time.advance(Duration::from_nanos(1));
+    }
+    assert_eq!(limiter.snapshot().bursts, 3);
+}
