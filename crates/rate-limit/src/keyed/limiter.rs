@@ -350,7 +350,8 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
     /// Gives back a turn that has not come yet.
     pub(super) fn cancel(&self, grant: Grant) {
         let now = self.clock.now();
-        if now <= grant.act_at() {
+        // At its own instant it may have been used already.
+        if now < grant.act_at() {
             self.give_back(grant, now);
         }
     }

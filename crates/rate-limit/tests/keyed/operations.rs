@@ -101,6 +101,20 @@ fn turns_of_a_key_are_promised_in_order_and_given_back_when_dropped() {
 }
 
 #[test]
+fn a_turn_that_has_come_counts_as_used_even_at_its_own_instant() {
+    for algorithm in AT_ONCE {
+        let (users, time) = limiter::<str>(algorithm, 2, 64);
+        drop(users.reserve("anne", 1, Duration::ZERO).expect("one of two"));
+        drop(users.reserve("anne", 1, Duration::ZERO).expect("two of two"));
+        assert!(users.check("anne").is_err(), "{algorithm:?}: what was used is free");
+        let turn = users.reserve("anne", 1, Duration::from_secs(5)).expect("in turn");
+        time.advance(turn.wait());
+        drop(turn);
+        assert_eq!(users.snapshot().given_back, 0, "{algorithm:?}");
+    }
+}
+
+#[test]
 fn whoever_waits_for_a_key_is_admitted_in_turn() {
     let each = Config::new(Quota::per_second(1)).algorithm(Algorithm::Gcra).max_wait(Duration::from_secs(1));
     let (users, time) = with::<str>(Keyed::new(each));
