@@ -298,8 +298,10 @@ impl GcraTable {
         question.now + capacity + self.longest_wait.load(Ordering::Relaxed)
     }
 
+    /// Whether only a clock that stepped back explains this arrival time. A key that had another class owes what that class let it,
+    /// and pays it.
     fn is_ahead(&self, tat: u64, question: &Question<'_>) -> bool {
-        tat > self.latest(question)
+        tat > self.horizon(question)
     }
 
     /// For a key that was not found: it is new, or its slot has just changed hands, or its class has.

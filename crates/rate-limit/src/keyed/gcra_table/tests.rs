@@ -320,3 +320,27 @@ fn a_key_that_changes_its_class_keeps_its_debt() {
     assert!(!taken(&table, 0, &gcra, START, &clock));
     assert_eq!(table.live(gcra.ticks(START)), 1, "the key has two slots");
 }
+
+#[test]
+fn a_key_that_changes_its_class_to_and_fro_pays_its_longest_debt() {
+    let (clock, time) = Clock::manual();
+    time.advance_to(START);
+    let slow = Gcra::new(Quota::per_hour(4)).expect("valid");
+    let fast = slow.alike(Quota::per_second(10)).expect("valid");
+    let table = GcraTable::new(4);
+    table.expect(&slow);
+    table.expect(&fast);
+    let take = |class: u8, cells| {
+        let gcra = if class == 0 { &slow } else { &fast };
+        table.take(print(0, class), gcra, Want::now(clock.now(), cells), &clock).0
+    };
+    assert!(take(0, 4).is_ok());
+    let epoch = table.epoch().read();
+    assert_eq!(take(1, 10), Err(Refused::Later { retry_after: 3_600_000_000_000 }));
+    assert!(table.epoch().takes(epoch), "receipts of all keys are void");
+    time.advance(Duration::from_secs(60));
+    assert!(take(0, 1).is_err(), "a debt of an hour was forgotten within a minute");
+    assert!(!table.is_ahead_of(table.look(print(0, 1), &fast, clock.now()), &fast, clock.now()));
+    time.advance(Duration::from_secs(3_540));
+    assert!(take(1, 10).is_ok());
+}

@@ -89,9 +89,10 @@ impl GcraTable {
         }
     }
 
-    /// Whether an arrival time lies further ahead than this quota can have brought it by `now`.
+    /// Whether an arrival time lies further ahead than any quota can have brought it by `now`.
     pub(crate) fn is_ahead_of(&self, tat: u64, gcra: &Gcra, now: Timestamp) -> bool {
-        tat > ticks(gcra, now) + gcra.capacity() + self.longest_wait.load(Ordering::Relaxed)
+        let capacity = self.longest_capacity.load(Ordering::Relaxed).max(gcra.capacity());
+        tat > ticks(gcra, now) + capacity + self.longest_wait.load(Ordering::Relaxed)
     }
 
     pub(crate) fn sets(&self) -> usize {
