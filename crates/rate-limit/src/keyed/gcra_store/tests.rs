@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use seawall_core::time::Clock;
 
+use super::super::debts::{Debt, Evicted};
 use super::super::print::Print;
 use super::super::store::Keep;
-use super::GcraStore;
+use super::{GcraStore, GcraTable};
 use crate::algorithm::Algorithm;
-use crate::limit::{Carry, Want};
+use crate::limit::{Carry, Gcra, Want};
 use crate::quota::Quota;
 
 #[test]
@@ -35,4 +36,34 @@ fn what_is_paid_by_the_old_quota_while_it_is_replaced_has_no_receipt_of_the_new_
         }
         replaces.join().expect("no panic");
     });
+}
+
+/// The print of a key; all keys belong to one set.
+fn print(key: u64) -> Print {
+    Print::new((key + 1) << 40, 0)
+}
+
+#[test]
+fn a_debt_that_lasts_for_ever_is_refused_and_holds_nobody_up() {
+    let (clock, time) = Clock::manual();
+    time.advance(Duration::from_secs(1));
+    let store = GcraStore::new(&[Quota::per_second(10)], 4).expect("valid");
+    let (now, ever) = (clock.now(), u64::MAX);
+    for key in 0..6 {
+        store.owe(Debt { print: print(key).word(), owed: ever, cells: 0 }, Duration::ZERO, now);
+    }
+    store.owe_anew(Evicted { class: 0, set: 0, owed: ever, cells: 0 }, Duration::ZERO, now);
+    (0..9).for_each(|key| store.reset(print(key)));
+    (0..9).for_each(|key| assert!(store.decide(print(key), Want::one(now), &clock).is_err(), "{key} was let through"));
+}
+
+#[test]
+fn no_carried_debt_stands_for_a_slot_that_is_handed_over() {
+    let (clock, _time) = Clock::manual();
+    let table = GcraTable::new(4);
+    let gcra = Gcra::new(Quota::per_second(10)).expect("valid");
+    (0..5).for_each(|key| assert!(table.take(print(key), &gcra, Want::one(clock.now()), &clock).0.is_ok()));
+    table.carry(|_, _| u64::MAX, |_| u64::MAX);
+    (0..9).for_each(|key| table.reset(print(key)));
+    (0..9).for_each(|key| assert!(table.take(print(key), &gcra, Want::one(clock.now()), &clock).0.is_err(), "{key}"));
 }

@@ -6,7 +6,7 @@ use seawall_core::time::Timestamp;
 
 use super::super::arrivals::Arrivals;
 use super::super::print::{Print, WAYS};
-use super::{GcraTable, Slot, ticks};
+use super::{CLAIMED, GcraTable, LATEST, Slot, ticks};
 use crate::cell::Epoch;
 use crate::limit::{Gcra, Taken};
 
@@ -53,7 +53,7 @@ impl GcraTable {
         if let Some(slot) = self.sets[set].find_key(print) {
             let above = match self.floors[set].load(Ordering::Relaxed) {
                 0 => 0,
-                floor => floor + 1,
+                floor => floor.saturating_add(1).min(CLAIMED - 1),
             };
             slot.update(|tat| change(tat).max(above.min(tat)));
         }
@@ -61,6 +61,7 @@ impl GcraTable {
 
     /// Brings the arrival time of a key to `tat`, if it is earlier: in its slot, in that of a key that owes less, or in the floor.
     pub(crate) fn raise(&self, print: Print, tat: u64) {
+        let tat = tat.min(LATEST);
         let (set, mut arrivals) = self.locked(print);
         let (set, floor) = (&self.sets[set], &self.floors[set]);
         if let Some(slot) = set.find_key(print) {
@@ -85,7 +86,7 @@ impl GcraTable {
     pub(crate) fn raise_floor(&self, set: usize, tat: u64) {
         if let Some(floor) = self.floors.get(set) {
             let _arrivals = self.lock(set).lock();
-            floor.store(floor.load(Ordering::Relaxed).max(tat), Ordering::Relaxed);
+            floor.store(floor.load(Ordering::Relaxed).max(tat.min(LATEST)), Ordering::Relaxed);
         }
     }
 
@@ -111,11 +112,11 @@ impl GcraTable {
             let _arrivals = self.lock(number).lock();
             for slot in &self.sets[number].0 {
                 if let Some(print) = slot.print() {
-                    slot.update(|tat| each(print.class(), tat));
+                    slot.update(|tat| each(print.class(), tat).min(LATEST));
                 }
             }
             let known = self.floors[number].load(Ordering::Relaxed);
-            self.floors[number].store(floor(known), Ordering::Relaxed);
+            self.floors[number].store(floor(known).min(LATEST), Ordering::Relaxed);
         }
     }
 
