@@ -241,10 +241,49 @@ impl<A: Policy, B: Policy> Policy for Both<A, B> {
     }
 }
 
+impl<A: Policy, B: Policy> Both<A, B> {
+    /// Refuses if one of them would refuse every call: before anything is taken of the other. Of calls that wait, by their deadline.
+    #[inline(always)]
+    fn ask_ahead<Call: ?Sized>(&self, ask: &Ask<'_, Call>, waits: Option<Option<Timestamp>>) -> Result<(), Rejection>
+    where
+        A: Admits<Call>,
+        B: Admits<Call>,
+    {
+        ask_one_ahead(&self.a, ask, waits)?;
+        ask_one_ahead(&self.b, ask, waits)
+    }
+}
+
+#[inline(always)]
+fn ask_one_ahead<Call: ?Sized, P: Admits<Call>>(
+    policy: &P,
+    ask: &Ask<'_, Call>,
+    waits: Option<Option<Timestamp>>,
+) -> Result<(), Rejection> {
+    let peeked = match waits {
+        Some(deadline) => policy.peek_until(ask.now, deadline),
+        None => policy.peek(ask.now),
+    };
+    peeked.map_err(|refusal| refused(policy, ask, refusal))
+}
+
+/// The refusal of a policy that was looked at, which counts it as it counts any other.
+#[cold]
+fn refused<Call: ?Sized, P: Admits<Call>>(policy: &P, ask: &Ask<'_, Call>, looked: P::Refusal) -> Rejection {
+    match policy.try_admit(ask) {
+        Ok(token) => {
+            // It has changed its mind in between. The call is refused by what was seen.
+            policy.settle(token, Ending::Cancelled, ask.now);
+            looked.into()
+        }
+        Err(refusal) => refusal.into(),
+    }
+}
+
 impl<Call: ?Sized, A: Admits<Call>, B: Admits<Call>> Admits<Call> for Both<A, B> {
     #[inline(always)]
     fn try_admit(&self, ask: &Ask<'_, Call>) -> Result<Self::Token, Rejection> {
-        self.peek(ask.now)?;
+        self.ask_ahead(ask, None)?;
         if Self::A_FIRST {
             let a = Taken::from(&self.a, self.a.try_admit(ask).map_err(Into::into)?);
             let b = self.b.try_admit(ask).map_err(Into::into)?;
@@ -260,7 +299,7 @@ impl<Call: ?Sized, A: Admits<Call>, B: Admits<Call>> Admits<Call> for Both<A, B>
         if !Self::WAITS {
             return self.try_admit(ask).map(Entry::Admitted);
         }
-        self.peek_until(ask.now, ask.deadline)?;
+        self.ask_ahead(ask, Some(ask.deadline))?;
         let mut entering = Entering { both: self, place: BothPlace::default() };
         match self.drive(ask, &mut entering.place, None) {
             Poll::Ready(admitted) => admitted.map(Entry::Admitted),

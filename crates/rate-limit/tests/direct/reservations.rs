@@ -207,6 +207,7 @@ fn among_others_a_limit_without_a_wait_of_its_own_is_waited_for_until_the_caller
     let mut refused = pin!(both.admit_within(Duration::from_millis(999)));
     let Poll::Ready(Err(rejection)) = poll(refused.as_mut()) else { panic!("it is refused at once") };
     assert_eq!(rejection.retry_after(), Some(Duration::from_secs(1)));
+    assert_eq!(narrow.snapshot().throttled, 1, "whoever refuses among others counts it");
     let mut waiting = pin!(both.admit_within(Duration::from_secs(1)));
     assert!(poll(waiting.as_mut()).is_pending());
     time.advance(Duration::from_secs(1));
