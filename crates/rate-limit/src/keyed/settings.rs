@@ -1,4 +1,5 @@
 use std::hash::Hash;
+use std::mem;
 use std::sync::OnceLock;
 
 use seawall_core::sync::atomic::Ordering;
@@ -145,10 +146,11 @@ impl<K: Hash + ?Sized, S: SeededHash> Configure for KeyedLimiter<K, S> {
     /// stays too, as far as the new floor and ceiling allow it.
     fn reconfigure(&self, config: Keyed<K>) -> Result<(), ConfigError> {
         let now = self.clock.now();
+        // Outlives the lock, whether it takes the place of the old one or not: an observer may ask this limiter when it is dropped.
+        let mut next = Settings::new(config);
         let (event, observer) = {
             let mut settings = self.settings.lock();
-            self.check_kept(&settings.config, &config)?;
-            let mut next = Settings::new(config);
+            self.check_kept(&settings.config, &next.config)?;
             if let (Some(_), Some(adaptive)) = (settings.each().adaptive, next.each().adaptive) {
                 next.share = adaptive.within(settings.share);
             }
@@ -160,7 +162,7 @@ impl<K: Hash + ?Sized, S: SeededHash> Configure for KeyedLimiter<K, S> {
             self.max_wait.store(next.max_wait(), Ordering::Relaxed);
             let event = Event::Reconfigured { name: self.name, from, to: next.quota() };
             let observer = next.each().observer.clone();
-            *settings = next;
+            mem::swap(&mut *settings, &mut next);
             (event, observer)
         };
         event.tell(observer.as_deref());

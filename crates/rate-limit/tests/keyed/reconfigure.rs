@@ -1,8 +1,11 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use seawall_rate_limit::{AdaptiveConfig, Algorithm, BurstConfig, Carry, Config, Event, Keyed, Quota};
+use seawall_rate_limit::{
+    AdaptiveConfig, Algorithm, BurstConfig, Carry, Config, Event, Keyed, KeyedRateLimiter, Quota,
+};
 
 use crate::support::with;
 
@@ -78,4 +81,41 @@ fn a_key_that_bursts_is_told_of_once_and_punished_alone() {
     time.advance(Duration::from_secs(1));
     assert!(users.check("anne").is_ok());
     assert_eq!(users.snapshot().bursts, 1);
+}
+
+#[test]
+fn an_observer_that_asks_the_limiter_when_it_is_dropped_holds_nobody_up() {
+    struct Asks {
+        users: Weak<KeyedRateLimiter<str>>,
+        answers: Sender<usize>,
+    }
+
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            if let Some(users) = self.users.upgrade() {
+                let _ = self.answers.send(users.snapshot().quotas.len());
+            }
+        }
+    }
+
+    let ten = || config(Quota::per_second(10), Algorithm::Gcra, Carry::AsIs);
+    let (users, _time) = with(ten());
+    let users = Arc::new(users);
+    let (answers, answered) = channel();
+    let asks = |capacity| {
+        let asks = Asks { users: Arc::downgrade(&users), answers: answers.clone() };
+        let each =
+            Config::new(Quota::per_second(10)).name("keys").observer(move |_: &Event| drop(asks.users.upgrade()));
+        Keyed::new(each).capacity(capacity)
+    };
+    let (observed, invalid) = (asks(64), asks(128));
+    let changed = users.clone();
+    std::thread::spawn(move || {
+        changed.reconfigure(observed).expect("valid");
+        changed.reconfigure(config(Quota::per_second(20), Algorithm::Gcra, Carry::AsIs)).expect("valid");
+        changed.reconfigure(invalid).expect_err("another capacity");
+    });
+    for dropped in ["the replaced one", "the refused one"] {
+        assert_eq!(answered.recv_timeout(Duration::from_secs(10)), Ok(1), "{dropped} waits for ever");
+    }
 }
