@@ -95,6 +95,10 @@ impl Keep for GcraStore {
         }
     }
 
+    fn has_slot(&self, print: Print) -> bool {
+        self.table.has_slot(print)
+    }
+
     fn limits(&self, class: u8) -> Limits {
         self.class(class).read().1
     }

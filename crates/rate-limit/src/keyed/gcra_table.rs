@@ -142,7 +142,7 @@ impl Set {
         self.0.get(found)
     }
 
-    /// The slot of this key in whatever class. Called under the set's lock.
+    /// The slot of this key in whatever class. Whose it stays only under the set's lock.
     fn find_key(&self, print: Print) -> Option<&Slot> {
         self.0.iter().find(|slot| print.is_same_key(slot.key.load(Ordering::Relaxed)))
     }

@@ -66,6 +66,10 @@ impl<L: Built> Keep for LockedStore<L> {
         }
     }
 
+    fn has_slot(&self, print: Print) -> bool {
+        self.table(print.class()).has_slot(print)
+    }
+
     fn limits(&self, class: u8) -> Limits {
         self.table(class).limits()
     }

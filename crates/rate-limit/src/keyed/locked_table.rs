@@ -222,6 +222,11 @@ impl<L: Limit> LockedTable<L> {
         set.decided(print, want.now, result)
     }
 
+    /// Whether the key has a slot.
+    pub(crate) fn has_slot(&self, print: Print) -> bool {
+        self.set(print).find(print).is_some()
+    }
+
     /// Gives back what is safe to give back, if the receipt `is_valid`; nothing to a key that has
     /// no slot.
     pub(crate) fn give_back(&self, print: Print, taken: Taken, is_valid: impl FnOnce() -> bool, now: Timestamp) {

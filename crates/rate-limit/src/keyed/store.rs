@@ -28,6 +28,8 @@ pub(super) trait Keep: Send + Sync {
     fn take(&self, print: Print, want: Want, clock: &Clock) -> Decision;
     /// What is left, and whether so many cells would be refused now. Takes nothing.
     fn look(&self, print: Print, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied>;
+    /// Whether the key is known by itself, not only by what is remembered of those that had to go.
+    fn has_slot(&self, print: Print) -> bool;
     /// The quota of a class; of a class that there is not, the first.
     fn limits(&self, class: u8) -> Limits;
     /// To be read before something is taken, and written on its receipt.

@@ -47,22 +47,24 @@ impl Watch {
 
     /// Takes a call into account.
     ///
-    /// A key that comes without a slot may be taken for one that has called before, so that a burst is told too early rather than
-    /// too late.
+    /// A key that came without a slot may be taken for one that has called before, so that a burst is told too early rather than
+    /// too late. One that finds no slot begins none: a flood of other keys is not its burst.
     pub(super) fn note(&self, print: Print, now: Timestamp, clock: &Clock) -> Noted {
         if !self.watches.load(Ordering::Relaxed) {
             return Noted { begins: false, punished: None };
         }
         let one = Want::one(now);
         let (counted, told): (&dyn Keep, &dyn Keep) = (self.counted.keep(), self.told.keep());
-        let begins = counted.take(print, one, clock).is_err() && told.take(print, one, clock).is_ok();
+        let bursts = counted.take(print, one, clock).is_err() && counted.has_slot(print);
+        let begins = bursts && told.take(print, one, clock).is_ok();
         Noted { begins, punished: self.punished(print, now) }
     }
 
-    /// The refusal, if bursts are punished and the key made one a while ago.
+    /// The refusal, if bursts are punished and the key made one a while ago: the key itself, not those that had to go.
     pub(super) fn punished(&self, print: Print, now: Timestamp) -> Option<Denied> {
         if self.watches.load(Ordering::Relaxed) && self.punishes.load(Ordering::Relaxed) {
-            self.told.keep().look(print, now, 1).err()
+            let told = self.told.keep();
+            told.has_slot(print).then(|| told.look(print, now, 1).err()).flatten()
         } else {
             None
         }

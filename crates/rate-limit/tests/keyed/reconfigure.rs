@@ -119,3 +119,23 @@ fn an_observer_that_asks_the_limiter_when_it_is_dropped_holds_nobody_up() {
         assert_eq!(answered.recv_timeout(Duration::from_secs(10)), Ok(1), "{dropped} waits for ever");
     }
 }
+
+#[test]
+fn a_flood_of_keys_is_nobodys_burst_and_others_punishments_are_not_ones_own() {
+    let burst = BurstConfig::default().requests(5).period(Duration::from_secs(1)).penalty(Duration::from_secs(60));
+    let each = Config::new(Quota::per_second(1_000)).burst(burst);
+    let (users, time) = with::<u32>(Keyed::new(each).capacity(4));
+    // More calls of one key each than there are slots, in one period.
+    (0..100).for_each(|user| assert!(users.check(&user).is_ok(), "{user} is punished for the others"));
+    assert_eq!(users.snapshot().bursts, 0);
+    time.advance(Duration::from_secs(5));
+    // More are punished than there are slots, one after the other.
+    for user in 1_000..1_008 {
+        (0..9).for_each(|_| drop(users.check(&user)));
+        time.advance(Duration::from_secs(5));
+    }
+    assert!(users.snapshot().bursts >= 4);
+    assert!((1_000..1_008).any(|user| users.check(&user).is_err()));
+    time.advance(Duration::from_secs(5));
+    (2_000..2_100).for_each(|user| assert!(users.check(&user).is_ok(), "{user} is punished for the others"));
+}

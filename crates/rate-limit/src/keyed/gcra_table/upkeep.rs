@@ -26,6 +26,11 @@ impl GcraTable {
         owed.min(ticks(gcra, now) + gcra.capacity() + self.longest_wait.load(Ordering::Relaxed))
     }
 
+    /// Whether the key has a slot, in whatever class. Without a lock.
+    pub(crate) fn has_slot(&self, print: Print) -> bool {
+        self.set(print).find_key(print).is_some()
+    }
+
     /// To be read before something is taken, and written on its receipt.
     pub(crate) const fn epoch(&self) -> &Epoch {
         &self.epoch
