@@ -53,6 +53,15 @@ impl GcraStore {
         }
     }
 
+    /// The limits of these quotas, which count in the ticks of this store.
+    fn alike(&self, quotas: &[Quota], algorithm: Algorithm) -> Result<Vec<Gcra>, ConfigError> {
+        let (ticks, _) = self.classes[0].read();
+        let alike = |quota| Gcra::build(quota, algorithm).and_then(|_| ticks.alike(quota));
+        let alike =
+            quotas.iter().enumerate().map(|(class, quota)| alike(*quota).map_err(|error| of_class(class, error)));
+        alike.collect()
+    }
+
     fn ticks(&self, at: Timestamp) -> u64 {
         self.classes[0].read().0.ticks(at)
     }
@@ -116,14 +125,14 @@ impl Keep for GcraStore {
         self.table.reset(print);
     }
 
+    fn check(&self, quotas: &[Quota], algorithm: Algorithm) -> Result<(), ConfigError> {
+        self.alike(quotas, algorithm).map(drop)
+    }
+
     /// The table is gone through set by set. Calls that are made meanwhile are decided by the old quota or the new one.
     fn carry(&self, quotas: &[Quota], algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
         let old: Vec<Gcra> = self.classes.iter().map(|class| class.read().0).collect();
-        let mut new = Vec::with_capacity(old.len());
-        for (class, (old, quota)) in old.iter().zip(quotas).enumerate() {
-            Gcra::build(*quota, algorithm).map_err(|error| of_class(class, error))?;
-            new.push(old.alike(*quota).map_err(|error| of_class(class, error))?);
-        }
+        let new = self.alike(quotas, algorithm)?;
         // What was granted under the old quotas is not taken back under the new ones, nor what is granted by the one or the other
         // meanwhile.
         let mut replaced = Ok(());

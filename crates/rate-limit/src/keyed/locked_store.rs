@@ -87,6 +87,10 @@ impl<L: Built> Keep for LockedStore<L> {
         self.tables.iter().for_each(|table| table.reset(print, &self.epoch));
     }
 
+    fn check(&self, quotas: &[Quota], algorithm: Algorithm) -> Result<(), ConfigError> {
+        built::<L>(quotas, algorithm).map(drop)
+    }
+
     fn carry(&self, quotas: &[Quota], algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
         let limits = built::<L>(quotas, algorithm)?;
         // What was granted under the old quotas is not taken back under the new ones.

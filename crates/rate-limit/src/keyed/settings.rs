@@ -10,7 +10,7 @@ use super::config::{Keyed, of_each};
 use super::limiter::{KeyedLimiter, Parts};
 use super::print::Print;
 use super::seed::{Seed, SeededHash};
-use super::store::Store;
+use super::store::{Keep, Store};
 use super::watch::Watch;
 use crate::adaptive::checked_load;
 use crate::config::{Config, Mode};
@@ -34,6 +34,27 @@ impl<K: ?Sized> Settings<K> {
     /// The quotas that hold, by class.
     pub(super) fn quotas(&self) -> Vec<Quota> {
         self.config.quotas(self.share)
+    }
+
+    /// Whether `store` can keep every quota that may hold.
+    fn check(&self, store: &dyn Keep) -> Result<(), ConfigError> {
+        let algorithm = self.each().algorithm;
+        store.check(&self.quotas(), algorithm)?;
+        let Some(adaptive) = self.each().adaptive else { return Ok(()) };
+        let least = self.config.quotas(adaptive.within(0.0));
+        store.check(&least, algorithm)?;
+        store.check(&self.config.quotas(adaptive.within(f64::MAX)), algorithm)?;
+        let whole = std::iter::once(&self.each().quota).chain(&self.config.classes);
+        for (class, quota) in whole.enumerate().filter(|(_, quota)| quota.has_burst()) {
+            // The limit and the burst of a share are rounded each by itself: what refills a burst is at most doubled.
+            let mut doubled = least.clone();
+            doubled[class] = quota.burst(quota.burst_size().saturating_mul(2));
+            store.check(&doubled, algorithm).map_err(|error| {
+                let valid = format!("half of {}, as the quota is adaptive", error.valid());
+                ConfigError::new(error.field().to_owned(), quota.burst_size(), valid)
+            })?;
+        }
+        Ok(())
     }
 
     /// The first class's.
@@ -80,20 +101,20 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
             let mut settings = self.settings.lock();
             let Some(adaptive) = settings.each().adaptive else { return Ok(settings.quota()) };
             let (before, from) = (settings.quotas(), settings.quota());
-            settings.share = adaptive.next(settings.share, load);
-            let (after, to) = (settings.quotas(), settings.quota());
+            let share = adaptive.next(settings.share, load);
+            let after = settings.config.quotas(share);
+            if before != after {
+                self.store.keep().carry(&after, settings.each().algorithm, Carry::AsIs, now)?;
+            }
+            settings.share = share;
+            let to = settings.quota();
             if before == after {
                 return Ok(to);
             }
-            self.replace(&settings, Carry::AsIs, now)?;
             (Event::Adapted { name: self.name, load, from, to }, settings.each().observer.clone())
         };
         event.tell(observer.as_deref());
         Ok(self.settings.lock().quota())
-    }
-
-    fn replace(&self, settings: &Settings<K>, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
-        self.store.keep().carry(&settings.quotas(), settings.each().algorithm, carry, now)
     }
 
     #[cold]
@@ -138,6 +159,7 @@ impl<K: Hash + ?Sized, S: SeededHash> Configure for KeyedLimiter<K, S> {
         }
         let settings = Settings::new(config);
         let store = Store::new(&settings.quotas(), settings.each().algorithm, keys).map_err(of_each)?;
+        settings.check(store.keep()).map_err(of_each)?;
         Ok(Self::of(Parts { store, seed, class_of, clock, name, settings, watch }))
     }
 
@@ -154,10 +176,12 @@ impl<K: Hash + ?Sized, S: SeededHash> Configure for KeyedLimiter<K, S> {
             if let (Some(_), Some(adaptive)) = (settings.each().adaptive, next.each().adaptive) {
                 next.share = adaptive.within(settings.share);
             }
-            // What can fail comes first.
+            // Nothing changes before all of it can.
+            let keep = self.store.keep();
+            next.check(keep).map_err(of_each)?;
             let from = settings.quota();
-            self.replace(&next, next.each().carry, now).map_err(of_each)?;
             self.watch_for(&next, now).map_err(of_each)?;
+            keep.carry(&next.quotas(), next.each().algorithm, next.each().carry, now).map_err(of_each)?;
             self.shadow.store(next.is_shadow(), Ordering::Relaxed);
             self.max_wait.store(next.max_wait(), Ordering::Relaxed);
             let event = Event::Reconfigured { name: self.name, from, to: next.quota() };

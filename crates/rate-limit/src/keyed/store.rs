@@ -38,6 +38,8 @@ pub(super) trait Keep: Send + Sync {
     fn give_back(&self, print: Print, taken: Taken, epoch: u32, now: Timestamp);
     /// Makes the key one that was never seen.
     fn reset(&self, print: Print);
+    /// Whether the quotas of all classes could be replaced by these.
+    fn check(&self, quotas: &[Quota], algorithm: Algorithm) -> Result<(), ConfigError>;
     /// Replaces the quotas of all classes. Nothing changes if one of them cannot be.
     fn carry(&self, quotas: &[Quota], algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError>;
     /// For how many keys there is room.

@@ -139,3 +139,34 @@ fn a_flood_of_keys_is_nobodys_burst_and_others_punishments_are_not_ones_own() {
     time.advance(Duration::from_secs(5));
     (2_000..2_100).for_each(|user| assert!(users.check(&user).is_ok(), "{user} is punished for the others"));
 }
+
+#[test]
+fn every_share_that_may_hold_for_a_class_is_checked_before_any_does() {
+    let wide = AdaptiveConfig::default().floor(0.1).ceiling(100.0);
+    let log = |first, second| {
+        let each = Config::new(Quota::per_second(first)).algorithm(Algorithm::SlidingLog).adaptive(wide);
+        Keyed::<str>::new(each).capacity(4).classes([Quota::per_second(second)])
+    };
+    let field = |first, second| {
+        let error =
+            KeyedRateLimiter::<str>::new(log(first, second)).expect_err("a hundred times as much is too long a log");
+        error.field().to_owned()
+    };
+    assert_eq!((field(1_000, 1), field(1, 1_000)), ("each.quota.limit".into(), "classes[0].limit".into()));
+    let (users, _time) = with(log(1, 600));
+    users.reconfigure(log(1_000, 600)).expect_err("too long a log");
+    assert_eq!(users.snapshot().quotas, [Quota::per_second(1), Quota::per_second(600)]);
+    // Rounded, two and four cells a year may become one and three: more than a bucket can owe.
+    let year = Duration::from_secs(365 * 24 * 3600);
+    let bucket = |burst| {
+        let quota = Quota::new(2, year);
+        Keyed::<str>::new(Config::new(quota).algorithm(Algorithm::Gcra).adaptive(wide)).classes([quota.burst(burst)])
+    };
+    let error = KeyedRateLimiter::<str>::new(bucket(4)).expect_err("it may refill for three years");
+    assert_eq!((error.field(), error.value()), ("classes[0].burst", "4"));
+    let (fits, _time) = with(bucket(2).capacity(4));
+    for load in (0..100).map(|step| f64::from(step * 37 % 100) / 100.0) {
+        let to = fits.adapt(load).expect("every share fits");
+        assert_eq!(fits.snapshot().quotas[0], to);
+    }
+}
