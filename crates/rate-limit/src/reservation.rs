@@ -9,8 +9,8 @@ use crate::limiter::Limiter;
 /// A turn that was promised: from [`act_at`](Self::act_at) on the cells may be used.
 ///
 /// Turns are promised in the order of the questions and cannot be overtaken. Dropped before its turn, a reservation is given
-/// back: as much of it as nobody has built upon who came later. From its turn on it counts as used; [`keep`](Self::keep) it to
-/// use it whenever it is dropped.
+/// back: as much of it as nobody has built upon who came later. After its turn, or if its turn was at once, it counts as used;
+/// [`keep`](Self::keep) it to use it whenever it is dropped.
 #[must_use = "a reservation that is dropped before its turn is given back"]
 pub struct Reservation<'a> {
     pub(crate) limiter: &'a Limiter,
