@@ -242,15 +242,15 @@ impl<A: Policy, B: Policy> Policy for Both<A, B> {
 }
 
 impl<A: Policy, B: Policy> Both<A, B> {
-    /// Refuses if one of them would refuse every call: before anything is taken of the other. Of calls that wait, by their deadline.
+    /// Refuses if one of them would refuse every call that waits until then at most: before anything is taken of the other.
     #[inline(always)]
-    fn ask_ahead<Call: ?Sized>(&self, ask: &Ask<'_, Call>, waits: Option<Option<Timestamp>>) -> Result<(), Rejection>
+    fn ask_ahead<Call: ?Sized>(&self, ask: &Ask<'_, Call>, deadline: Option<Timestamp>) -> Result<(), Rejection>
     where
         A: Admits<Call>,
         B: Admits<Call>,
     {
-        ask_one_ahead(&self.a, ask, waits)?;
-        ask_one_ahead(&self.b, ask, waits)
+        ask_one_ahead(&self.a, ask, deadline)?;
+        ask_one_ahead(&self.b, ask, deadline)
     }
 }
 
@@ -258,13 +258,9 @@ impl<A: Policy, B: Policy> Both<A, B> {
 fn ask_one_ahead<Call: ?Sized, P: Admits<Call>>(
     policy: &P,
     ask: &Ask<'_, Call>,
-    waits: Option<Option<Timestamp>>,
+    deadline: Option<Timestamp>,
 ) -> Result<(), Rejection> {
-    let peeked = match waits {
-        Some(deadline) => policy.peek_until(ask.now, deadline),
-        None => policy.peek(ask.now),
-    };
-    peeked.map_err(|refusal| refused(policy, ask, refusal))
+    policy.peek_until(ask.now, deadline).map_err(|refusal| refused(policy, ask, refusal))
 }
 
 /// The refusal of a policy that was looked at, which counts it as it counts any other.
@@ -299,7 +295,7 @@ impl<Call: ?Sized, A: Admits<Call>, B: Admits<Call>> Admits<Call> for Both<A, B>
         if !Self::WAITS {
             return self.try_admit(ask).map(Entry::Admitted);
         }
-        self.ask_ahead(ask, Some(ask.deadline))?;
+        self.ask_ahead(ask, ask.deadline)?;
         let mut entering = Entering { both: self, place: BothPlace::default() };
         match self.drive(ask, &mut entering.place, None) {
             Poll::Ready(admitted) => admitted.map(Entry::Admitted),

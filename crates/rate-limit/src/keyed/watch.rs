@@ -53,11 +53,19 @@ impl Watch {
         if !self.watches.load(Ordering::Relaxed) {
             return Noted { begins: false, punished: None };
         }
+        if let Some(denied) = self.punished(print, now) {
+            return Noted { begins: false, punished: Some(denied) };
+        }
         let one = Want::one(now);
         let (counted, told): (&dyn Keep, &dyn Keep) = (self.counted.keep(), self.told.keep());
         let bursts = counted.take(print, one, clock).is_err() && counted.has_slot(print);
         let begins = bursts && told.take(print, one, clock).is_ok();
-        Noted { begins, punished: self.punished(print, now) }
+        let punished = self.punished(print, now);
+        if punished.is_some() {
+            // A key that comes back when it was told to begins anew.
+            counted.reset(print);
+        }
+        Noted { begins, punished }
     }
 
     /// The refusal, if bursts are punished and the key made one a while ago: the key itself, not those that had to go.

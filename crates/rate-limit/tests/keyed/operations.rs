@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seawall_core::Rejection;
 use seawall_core::observe::{Collect, Metric, Sink, Value};
-use seawall_rate_limit::{Algorithm, Config, Keyed, Mode, Quota, QuotaClass};
+use seawall_rate_limit::{Algorithm, BurstConfig, Config, Keyed, Mode, Quota, QuotaClass};
 
 use crate::support::{AT_ONCE, limiter, with};
 
@@ -204,4 +204,16 @@ fn metrics_are_of_all_keys_together() {
     assert_eq!(of("seawall_rate_limit_keys", "keys"), Value::Integer(10));
     assert_eq!(of("seawall_rate_limit_keys_capacity", "keys"), Value::Integer(64));
     assert_eq!(of("seawall_rate_limit_keys_evicted_live", "keys"), Value::Integer(0));
+}
+
+#[test]
+fn a_key_that_comes_back_when_it_was_told_to_begins_anew() {
+    let burst = BurstConfig::default().requests(2).period(Duration::from_secs(10)).penalty(Duration::from_secs(1));
+    let (users, time) = with::<str>(Keyed::new(Config::new(Quota::per_second(100)).burst(burst)));
+    for _ in 0..3 {
+        assert_eq!((0..2).filter(|_| users.check("anne").is_ok()).count(), 2);
+        let throttled = users.check("anne").expect_err("the third is a burst");
+        assert_eq!(throttled.retry_after(), Some(Duration::from_secs(1)));
+        time.advance(Duration::from_secs(1));
+    }
 }
