@@ -37,7 +37,9 @@ enum Kind {
 
 /// A user's own clock and timer.
 pub trait TimeDriver: Send + Sync {
-    /// The time now. It may step backwards: every algorithm here takes that without over-admitting or locking out.
+    /// The time now, since a zero that lies near the process's start: algorithms count in fractions of a nanosecond, and nine years
+    /// after the zero some of them have counted to their end. It may step backwards: every algorithm here takes that without
+    /// over-admitting, and is back after its own time.
     fn now(&self) -> Timestamp;
 
     /// A future that ends once [`now`](Self::now) is at or past `at`. Dropping it cancels the wait.

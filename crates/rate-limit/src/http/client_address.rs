@@ -106,7 +106,8 @@ impl ClientAddress {
     ///
     /// # Errors
     /// `hops` that are 0, more than a thousand, given without `trusted_proxies` or with a header of one address;
-    /// `trusted_proxies` that are everybody, without `hops`.
+    /// `trusted_proxies` that are everybody, without `hops`. With a header of one address everybody may be trusted: that is for a
+    /// service that nobody can reach but through the proxy that sets it, and a way to forge addresses for any other.
     pub fn new(config: ClientAddressConfig) -> Result<Self, ConfigError> {
         if let Some(hops) = config.hops {
             if !(1..=1_000).contains(&hops) {

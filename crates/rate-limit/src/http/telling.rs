@@ -138,7 +138,8 @@ impl<const N: usize> TellsLimits for Violation<N> {
 }
 
 impl RateLimitHeaders {
-    /// Ends each call of a layer by telling in its response how the caller stands: for the layer's `conclude`.
+    /// Ends each call of a layer by telling in its response how the caller stands: for the layer's `conclude`. A limit is told by its
+    /// name, and one whose name is not printable ASCII is not told.
     ///
     /// ```
     /// # #[cfg(feature = "tower")] {

@@ -43,6 +43,7 @@ impl Limiter {
     /// should be the same. What was granted before cannot be given back any more.
     ///
     /// Under any other algorithm than [`Gcra`](crate::Algorithm::Gcra) all of it counts as if it had come when the last of it came.
+    /// Turns that are still to come, and what a pacer's last call has yet to pay, are not restored.
     ///
     /// ```
     /// use seawall_rate_limit::{Config, Quota, RateLimiter};
