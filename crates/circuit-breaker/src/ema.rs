@@ -199,4 +199,21 @@ mod tests {
         let (bulk, single) = (bulk.rate().expect("ready"), single.rate().expect("ready"));
         assert!((bulk - single).abs() < 1e-12, "{bulk} instead of {single}");
     }
+
+    #[test]
+    fn a_rate_that_is_exactly_what_is_required_is_not_below_it() {
+        let after_one_of_each = |required| {
+            let rule = EmaRule { required, over: EmaOver::Calls(10) };
+            let mut ema = Ema::new(rule, Timestamp::ZERO);
+            ema.observe(true, Timestamp::ZERO);
+            ema.observe(false, Timestamp::ZERO);
+            ema.succeed(20);
+            ema
+        };
+        let rate = after_one_of_each(Ratio::ONE).rate().expect("ready");
+        let exactly = Ratio::new(rate).expect("between 0 and 1");
+        assert!(!after_one_of_each(exactly).is_met());
+        let above = Ratio::new(rate.next_up()).expect("between 0 and 1");
+        assert!(after_one_of_each(above).is_met());
+    }
 }
