@@ -114,18 +114,176 @@ fn nothing_is_refused_while_other_threads_have_it() {
 }
 
 #[test]
-fn several_cells_are_gathered_from_several_leases() {
+fn several_cells_are_gathered_from_several_leases_and_the_limit() {
     let _alone = alone();
     let (limiter, _time) = leased(config());
     let callers: Vec<Caller> = (0..2).map(|_| Caller::of(&limiter)).collect();
     callers.iter().for_each(Caller::lease);
-    let rest = limiter.snapshot().remaining;
-    let leased = burst() - 2 - rest;
-    assert!(leased >= LEASE, "{leased} are leased");
-    assert!(limiter.check_n(rest).is_ok(), "what was not leased");
-    assert!(limiter.check_n(leased + 1).is_err(), "one more than there is");
-    assert!(limiter.check_n(leased).is_ok(), "what was collected in vain is still there");
+    assert!(limiter.check_n(burst() - 1).is_err(), "one more than there is");
+    assert!(limiter.check_n(burst() - 2 * LEASE - 2).is_ok(), "what was not leased");
+    assert!(limiter.check_n(2 * LEASE + 1).is_err(), "one more than there is");
+    assert_eq!(callers[0].run(|limiter| limiter.peek().remaining()), 2 * LEASE);
+    assert!(limiter.check_n(2 * LEASE).is_ok(), "what was asked for in vain is still there");
     assert!(limiter.check().is_err());
+}
+
+#[test]
+fn what_the_limit_and_all_leases_have_together_passes_in_one_call() {
+    let _alone = alone();
+    let (limiter, _time) = leased(config());
+    let callers: Vec<Caller> = (0..2).map(|_| Caller::of(&limiter)).collect();
+    callers.iter().for_each(Caller::lease);
+    assert_eq!(callers[0].run(|limiter| u32::from(limiter.check_n(burst() - 2).is_ok())), 1);
+    assert!(callers.iter().all(|caller| caller.run(drain) == 0));
+}
+
+/// One thread that takes so many cells at a time, on a clock that stands still.
+#[test]
+fn calls_for_many_cells_lose_none() {
+    let _alone = alone();
+    for cells in (1..=4 * LEASE).chain([101, burst() / 2, burst()]) {
+        let (limiter, _time) = leased(config());
+        let passed = (0..=burst()).take_while(|_| limiter.check_n(cells).is_ok()).count();
+        assert_eq!(u32::try_from(passed), Ok(burst() / cells), "calls for {cells} cells");
+        assert_eq!(drain(&limiter), burst() % cells, "calls for {cells} cells");
+    }
+}
+
+/// Calls for one cell and for several in turn, so that each finds a lease that is not enough or a new one.
+#[test]
+fn calls_for_one_cell_and_for_many_lose_none() {
+    let _alone = alone();
+    let (limiter, _time) = leased(config());
+    let wanted = (0..).map(|number| 1 + number * 7 % 5).scan(burst(), |left, cells| {
+        *left = left.checked_sub(cells)?;
+        Some(cells)
+    });
+    let mut passed = 0;
+    for cells in wanted {
+        assert!(limiter.check_n(cells).is_ok(), "{cells} after {passed}");
+        passed += cells;
+    }
+    assert_eq!(drain(&limiter), burst() - passed);
+}
+
+/// In the worst case every thread leases, and lets its lease end: then less than a seventh of what comes back is lost.
+#[test]
+fn leases_that_nobody_uses_lose_less_than_a_seventh_of_what_comes_back() {
+    const ROUNDS: u32 = 200;
+    let _alone = alone();
+    let (limiter, time) = leased(config());
+    let callers: Vec<Caller> = (0..lanes() - 1).map(|_| Caller::of(&limiter)).collect();
+    let mut passed = drain(&limiter);
+    assert_eq!(passed, burst());
+    for _ in 0..ROUNDS {
+        time.advance(Duration::from_millis(8));
+        for caller in &callers {
+            passed += caller.run(|limiter| u32::from(limiter.check().is_ok()));
+        }
+        // Whatever was not leased; the leases themselves are let go.
+        let unleased = limiter.peek().remaining() - LEASE * u32::try_from(callers.len()).expect("few");
+        assert!(limiter.check_n(unleased).is_ok());
+        passed += unleased;
+    }
+    let came = burst() + refilled(8 * ROUNDS);
+    assert!(passed <= came, "{passed} of {came}");
+    let lost = came - passed;
+    assert!(lost > 0, "no lease ended unused");
+    assert!(lost * 7 < refilled(8 * ROUNDS), "{lost} of {came}");
+}
+
+#[test]
+fn what_remains_is_told_of_the_limit_and_not_of_the_lease() {
+    let _alone = alone();
+    let (limiter, _time) = leased(config());
+    for taken in 1..=LEASE + 2 {
+        let grant = limiter.check().expect("there is enough");
+        assert_eq!(grant.remaining(), burst() - taken);
+        let interval = Duration::from_secs(1) / rate();
+        // What was leased is taken, as far as the limit knows.
+        let owed = if taken <= LEASE + 1 { LEASE + 1 } else { 2 * (LEASE + 1) };
+        assert_eq!(grant.reset_after().as_micros(), (interval * owed).as_micros());
+    }
+    let caller = Caller::of(&limiter);
+    caller.lease();
+    assert_eq!(limiter.snapshot().remaining, burst() - LEASE - 3, "all leases are counted");
+    assert!(limiter.check_n(burst()).is_err());
+    let throttled = limiter.check_n(burst()).expect_err("more than there is");
+    assert_eq!(throttled.remaining(), burst() - LEASE - 3);
+    assert_eq!(limiter.take_up_to(2 * burst()).cells(), burst() - LEASE - 3);
+}
+
+#[test]
+fn more_than_there_ever_is_at_once_is_never_put_together_from_leases() {
+    let _alone = alone();
+    let (limiter, time) = leased(config());
+    limiter.check().expect("the first");
+    time.advance(Duration::from_millis(2));
+    // All has come back, and two cells are leased beside it.
+    assert_eq!(limiter.snapshot().remaining, burst());
+    assert!(limiter.check_n(burst() + 1).expect_err("more than there ever is").is_never());
+    assert!(limiter.check_n(burst()).is_ok());
+}
+
+#[test]
+fn nobody_passes_before_a_turn_that_was_promised() {
+    let _alone = alone();
+    let (limiter, _time) = leased(config());
+    let callers: Vec<Caller> = (0..2).map(|_| Caller::of(&limiter)).collect();
+    callers.iter().for_each(Caller::lease);
+    assert!(limiter.check_n(burst() - 2 * LEASE - 2).is_ok(), "what was not leased");
+    // The leases are not enough for it, and would be for a smaller call.
+    let turn = limiter.reserve(2 * LEASE + 1, Duration::from_secs(1)).expect("in turn");
+    assert!(turn.act_at() > seawall_core::time::Timestamp::ZERO + BEGINS);
+    assert!(limiter.check().is_err());
+    assert!(callers.iter().all(|caller| caller.run(drain) == 0));
+    turn.keep();
+}
+
+#[test]
+fn a_turn_that_would_take_too_long_ends_no_lease() {
+    let _alone = alone();
+    let (limiter, _time) = leased(config());
+    let caller = Caller::of(&limiter);
+    caller.lease();
+    assert!(limiter.check_n(burst() - LEASE - 1).is_ok(), "what was not leased");
+    assert!(limiter.reserve(LEASE + 1, Duration::from_nanos(1)).is_err());
+    assert_eq!(drain(&limiter), LEASE);
+}
+
+#[test]
+fn what_is_put_into_a_later_lease_ends_no_later_than_before() {
+    let _alone = alone();
+    let after = |millis: u32| {
+        let (limiter, time) = leased(config());
+        limiter.check().expect("the first, and a lease");
+        let caller = Caller::of(&limiter);
+        assert_eq!(caller.run(|limiter| u32::from(limiter.check_n(burst() - 1 - LEASE).is_ok())), 1, "what was left");
+        time.advance(Duration::from_millis(4));
+        let grant = limiter.check_n(LEASE + 1).expect("the rest of the lease, and one more with another lease");
+        limiter.refund(grant);
+        time.advance(Duration::from_millis(millis.into()));
+        drain(&limiter)
+    };
+    assert_eq!(after(3), refilled(4 + 3) + LEASE);
+    assert_eq!(after(4), refilled(4 + 4) - 1 - LEASE, "all of it ends with the first lease");
+}
+
+#[test]
+fn what_another_thread_gives_back_comes_into_its_own_lease() {
+    let _alone = alone();
+    let (limiter, _time) = leased(config());
+    let caller = Caller::of(&limiter);
+    let grant = limiter.check().expect("the first");
+    let (give, given) = mpsc::channel();
+    give.send(grant).expect("it is received");
+    assert!(limiter.check_n(burst() - 1).is_ok(), "all of it");
+    caller.run(move |limiter| {
+        limiter.refund(given.recv().expect("it was sent"));
+        0
+    });
+    assert_eq!(limiter.snapshot().remaining, 1);
+    assert_eq!(caller.run(drain), 1);
 }
 
 #[test]

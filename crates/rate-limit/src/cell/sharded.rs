@@ -1,113 +1,43 @@
+mod lease;
+
 use seawall_core::stripe::{self, Striped};
-use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::{Clock, Timestamp};
 
-use super::{Cell, Decision, Granted};
+use super::{Cell, Decision, Denied, Granted};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Taken, Want};
+use crate::limit::{Refused, Taken, Want};
+
+use lease::{Cells, Lease, unit};
 
 /// A [`Cell`] whose cells are leased to threads.
 ///
 /// A thread takes some cells up front and spends them by itself, from a word that no other thread writes while there are enough.
-/// Leased cells are taken from the cell like any others, so that all leases together are never more than the limit; a lease ends
-/// after [`LIFE`](Self::LIFE), and what is left of it evaporates. So cells are only shifted in time, by less than that, and what
-/// passes in any span `W` is at most what the limit lets pass in `W + LIFE`.
+/// Leased cells are taken from the cell like any others, so that all leases together are never more than the limit. A lease ends
+/// after [`LIFE`](Self::LIFE), and cells that are put into another lease end there no later than in their own. So cells are only
+/// shifted in time, by less than that, and what passes in any span `W` is at most what the limit lets pass in `W + LIFE`.
 ///
-/// Before a call is refused, what other threads have left is gathered.
+/// # How much less passes
+/// What is left of a lease when it ends evaporates, and nothing else does: a call that takes more cells than its lease has takes
+/// these, and only the others anew. A thread leases what its share of the rate brings in a millisecond, and no more before that
+/// is spent or has ended, after at least 7.3 ms: so in the long run less than a seventh of what comes back is lost, and that only
+/// if every thread leases, and then lets its lease end unused.
+///
+/// Before a call is refused, what other threads have left is gathered. A call that gets a turn which is to come ends all leases,
+/// fewer cells than it wanted, so that nobody passes before it with what was leased earlier.
 pub(crate) struct Sharded {
     cell: Cell,
     leases: Striped<Lease>,
 }
 
-/// Cells that were taken up front.
-#[derive(Default)]
-struct Lease {
-    /// The unit of time in which it ends, above; how many cells are left, below.
-    word: AtomicU64,
-}
-
-/// Units of about a millisecond, so that a lease's end fits half a word: comparisons are right for 24 days around now, and a
-/// lease that nobody has looked at for as long is at worst one that ends once more.
-const UNIT_BITS: u32 = 20;
-
 /// Marks what was taken of a lease: no arrival time and no bucket has a number as large.
 const LEASED: u64 = 1 << 63;
 
-impl Lease {
-    const CELLS: u64 = u32::MAX as u64;
-
-    /// Takes so many cells, if they are there in time. The end of the lease, and what is left of it.
-    #[inline(always)]
-    fn spend(&self, cells: u32, unit: u32) -> Option<(u32, u32)> {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            let (ends, left) = Self::parts(word);
-            if left < cells || !is_before(unit, ends) {
-                return None;
-            }
-            match self.word.compare_exchange_weak(word, word - u64::from(cells), Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some((ends, left - cells)),
-                Err(found) => word = found,
-            }
-        }
-    }
-
-    /// Takes up to so many cells.
-    fn spend_up_to(&self, cells: u32, unit: u32) -> u32 {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            let (ends, left) = Self::parts(word);
-            let some = left.min(cells);
-            if some == 0 || !is_before(unit, ends) {
-                return 0;
-            }
-            match self.word.compare_exchange_weak(word, word - u64::from(some), Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return some,
-                Err(found) => word = found,
-            }
-        }
-    }
-
-    /// Puts cells of a lease back into it, if it has not ended.
-    fn put_back(&self, cells: u32, ends: u32) {
-        let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-            let (current, left) = Self::parts(word);
-            (current == ends).then(|| Self::word(ends, left.saturating_add(cells)))
-        });
-    }
-
-    /// Begins anew. What was left of the lease before evaporates.
-    ///
-    /// Whoever begins after another has seen all that the other did before.
-    fn begin(&self, cells: u32, ends: u32) {
-        self.word.swap(Self::word(ends, cells), Ordering::AcqRel);
-    }
-
-    const fn parts(word: u64) -> (u32, u32) {
-        ((word >> 32) as u32, (word & Self::CELLS) as u32)
-    }
-
-    const fn word(ends: u32, cells: u32) -> u64 {
-        (ends as u64) << 32 | cells as u64
-    }
-}
-
-const fn is_before(unit: u32, ends: u32) -> bool {
-    // A lease is short: whatever seems to end much later ended long ago.
-    let ahead = ends.wrapping_sub(unit);
-    ahead > 0 && ahead <= Sharded::LIFE_UNITS
-}
-
 impl Sharded {
-    /// How many units a lease lasts, the one in which it begins included: eight of 1.05 ms.
-    ///
-    /// A call of that first unit may have read the clock before the lease began, and gather of it. Together that is nine units,
-    /// below ten milliseconds.
-    const LIFE_UNITS: u32 = 8;
     /// How far a lease shifts cells in time at most.
     pub(crate) const LIFE: u64 = 10_000_000;
 
     pub(crate) fn new(cell: Cell) -> Self {
+        const { assert!((Lease::LIFE_UNITS as u64 + 1) << 20 < Self::LIFE, "a lease lasts no longer") };
         Self { cell, leases: Striped::new(stripe::seats()) }
     }
 
@@ -117,85 +47,112 @@ impl Sharded {
 
     #[inline(always)]
     pub(crate) fn take(&self, now: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
-        if cells > 0
-            && let Some((ends, left)) = self.leases.lane().get().spend(cells, unit(now))
-        {
-            return Ok(granted(now, cells, ends, left));
+        if cells > 0 {
+            let lease = self.leases.lane().get();
+            if let Some(left) = lease.spend(cells, unit(now)) {
+                let (rest, resets) = lease.noted();
+                // What other threads have taken or leased since the lease began is not known here.
+                let figures = Figures::window(rest + u64::from(left.count), resets.saturating_sub(now.as_nanos()));
+                return Ok(Granted { taken: taken(now, cells, left.ends), figures });
+            }
         }
-        self.take_beyond(now, cells, max_wait, clock)
+        self.take_beyond(Want { now, cells, max_wait }, clock)
     }
 
-    /// Takes a lease of which the call is the first to spend, or gathers what other threads have left, or takes what is wanted by
-    /// itself.
+    /// Takes what the lease does not have: with a new lease, by itself, or from what other threads have left.
     #[cold]
-    fn take_beyond(&self, now: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
-        let want = Want { now, cells, max_wait };
-        if cells == 0 {
-            return self.cell.take(want, clock);
-        }
-        let at_once = Want::now(now, cells);
+    fn take_beyond(&self, want: Want, clock: &Clock) -> Decision {
+        let Want { now, cells, .. } = want;
         let epoch = self.cell.epoch().read();
-        let extra = self.lease(want);
-        if extra > 0 {
-            let both = Want { cells: cells.saturating_add(extra), ..at_once };
-            if let Ok(all) = self.cell.take(both, clock) {
-                let ends = unit(now).wrapping_add(Self::LIFE_UNITS);
-                self.begin(extra, ends, epoch);
-                return Ok(Granted { figures: all.figures, ..granted(now, cells, ends, extra) });
-            }
-        }
-        let denied = match self.cell.take(at_once, clock) {
-            Ok(granted) => return Ok(granted),
-            Err(denied) => denied,
+        let (figures, limits) = match self.cell.look(now, cells) {
+            Err(Denied { refused: Refused::Never, .. }) => return self.ask(want, clock),
+            Ok(_) if cells == 0 => return self.ask(want, clock),
+            Ok(there) => there,
+            Err(Denied { figures, limits, .. }) => (figures, limits),
         };
-        if let Some(ends) = self.gather(want, epoch) {
-            return Ok(granted(now, cells, ends, 0));
+        let own = self.leases.lane().get().spend_up_to(cells, unit(now));
+        let missing = cells - own.count;
+        let room = figures.remaining();
+        let extra = if missing > 0 && missing <= room { lease_of(limits, room) } else { 0 };
+        if extra > 0
+            && let Ok(all) = self.cell.take(Want::now(now, missing.saturating_add(extra)), clock)
+        {
+            let fresh = Cells { count: extra, ends: unit(now).wrapping_add(Lease::LIFE_UNITS) };
+            let (rest, owed) = (all.figures.remaining(), all.figures.nanos(all.figures.owed));
+            self.leases.lane().get().note(rest, now.as_nanos().saturating_add(owed));
+            self.put(fresh, epoch, now);
+            return Ok(self.granted(now, cells, own.and(fresh, unit(now))));
         }
-        if max_wait > 0 { self.cell.take(want, clock) } else { Err(denied) }
+        self.take_of_all(want, own, epoch, clock)
     }
 
-    /// How much to take beyond what is wanted: what a thread's share of the rate brings in a millisecond, as long as that leaves
-    /// the others their shares.
-    fn lease(&self, want: Want) -> u32 {
-        let Ok((figures, limits)) = self.cell.look(want.now, want.cells) else { return 0 };
-        let shares = u64::from(u32::try_from(stripe::seats()).unwrap_or(u32::MAX)).max(1);
-        let by_rate = u64::from(limits.limit).saturating_mul(1_000_000) / limits.period.max(1) / shares;
-        let by_room = u64::from(figures.remaining()) / (2 * shares);
-        u32::try_from(by_rate.min(by_room)).unwrap_or(u32::MAX)
-    }
-
-    /// Collects what is wanted from the leases of all threads; all of it or nothing.
-    fn gather(&self, want: Want, epoch: u32) -> Option<u32> {
-        let unit = unit(want.now);
-        let mut missing = want.cells;
-        for lease in self.leases.iter() {
-            missing -= lease.spend_up_to(missing, unit);
+    /// Takes what `have` is short of from the cell, and what that does not have from the leases of all threads: all of it or
+    /// nothing.
+    fn take_of_all(&self, want: Want, mut have: Cells, epoch: u32, clock: &Clock) -> Decision {
+        let Want { now, cells, max_wait } = want;
+        let denied = loop {
+            let missing = cells.saturating_sub(have.count);
             if missing == 0 {
-                return Some(unit);
+                return Ok(self.granted(now, cells, have));
+            }
+            let denied = match self.cell.take(Want::now(now, missing), clock) {
+                Ok(granted) if have.count == 0 => return Ok(self.with_leases(granted, now)),
+                Ok(_) => return Ok(self.granted(now, cells, have)),
+                Err(denied) => denied,
+            };
+            let short = missing - denied.figures.remaining().min(missing - 1);
+            let gathered = self.gather(short, now);
+            have = have.and(gathered, unit(now));
+            if gathered.count < short {
+                break denied;
+            }
+        };
+        let is_whole = have.count == 0;
+        self.put(have, epoch, now);
+        if is_whole && max_wait == 0 {
+            return Err(self.denied_with_leases(denied, now));
+        }
+        let asked = self.ask(want, clock);
+        if let Ok(granted) = &asked
+            && granted.taken.act_at > now
+        {
+            self.end_leases();
+        }
+        asked
+    }
+
+    /// Collects so many cells from the leases of all threads, if they have as many. Fewer if others take them meanwhile.
+    fn gather(&self, wanted: u32, now: Timestamp) -> Cells {
+        let mut gathered = Cells::default();
+        if self.left(now) < u64::from(wanted) {
+            return gathered;
+        }
+        for lease in self.leases.iter() {
+            gathered = gathered.and(lease.spend_up_to(wanted - gathered.count, unit(now)), unit(now));
+            if gathered.count == wanted {
+                break;
             }
         }
-        // What was collected in vain may be spent by this thread in this unit, and no later than it could have been before.
-        let collected = want.cells - missing;
-        if collected > 0 {
-            self.begin(collected, unit.wrapping_add(1), epoch);
+        gathered
+    }
+
+    /// Asks the cell as if there were no leases.
+    fn ask(&self, want: Want, clock: &Clock) -> Decision {
+        match self.cell.take(want, clock) {
+            Ok(granted) => Ok(self.with_leases(granted, want.now)),
+            Err(denied) => Err(self.denied_with_leases(denied, want.now)),
         }
-        None
     }
 
-    /// Begins this thread's lease, of cells that were taken in this epoch or collected from leases of it.
-    fn begin(&self, cells: u32, ends: u32, epoch: u32) {
-        let lane = self.leases.lane();
-        lane.get().begin(cells, ends);
-        self.end_if_over(lane.get(), epoch);
-    }
-
-    /// Ends a lease that was begun, or given something back, when the epoch was already over.
+    /// Puts cells into this thread's lease that were taken in this epoch.
     ///
     /// Whoever ends an epoch ends all leases after that. So what comes into a lease is either ended with it, or comes from one who
     /// sees now that the epoch is over.
-    fn end_if_over(&self, lease: &Lease, epoch: u32) {
-        if self.cell.epoch().read() != epoch {
-            lease.begin(0, 0);
+    fn put(&self, cells: Cells, epoch: u32, now: Timestamp) {
+        let lane = self.leases.lane();
+        lane.get().put(cells, unit(now));
+        if cells.count > 0 && self.cell.epoch().read() != epoch {
+            lane.get().end();
         }
     }
 
@@ -204,47 +161,75 @@ impl Sharded {
         if taken.mark & LEASED == 0 {
             return self.cell.give_back(taken, epoch, now);
         }
-        if !self.cell.epoch().takes(epoch) {
-            return;
+        if self.cell.epoch().takes(epoch) {
+            let ends = u32::try_from(taken.mark & Lease::COUNT).unwrap_or_default();
+            self.put(Cells { count: taken.cells, ends }, epoch, now);
         }
-        let ends = u32::try_from(taken.mark & Lease::CELLS).unwrap_or_default();
-        let lane = self.leases.lane();
-        lane.get().put_back(taken.cells, ends);
-        self.end_if_over(lane.get(), epoch);
     }
 
     /// Ends all leases, once the epoch in which they were begun is over.
     pub(crate) fn end_leases(&self) {
-        for lease in self.leases.iter() {
-            lease.begin(0, 0);
-        }
+        self.leases.iter().for_each(Lease::end);
     }
 
-    pub(crate) fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), super::Denied> {
-        let looked = self.cell.look(at, cells);
-        if looked.is_err() && self.left(at) >= u64::from(cells) {
-            return Ok((Figures::plain(cells, 0), self.cell.limits()));
+    /// What is left. Where cells are asked for and the cell has them, of the leases this thread's alone is looked at.
+    pub(crate) fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
+        match self.cell.look(at, cells) {
+            Ok((figures, limits)) => {
+                let left = if cells > 0 { self.leases.lane().get().left(unit(at)) } else { self.left(at) };
+                Ok((beside(figures, left, limits), limits))
+            }
+            Err(denied) => {
+                let Denied { refused, figures, limits } = denied;
+                let figures = beside(figures, self.left(at), limits);
+                if refused != Refused::Never && figures.remaining() >= cells {
+                    return Ok((figures, limits));
+                }
+                Err(Denied { figures, ..denied })
+            }
         }
-        looked
     }
 
     /// What is left of all leases.
     fn left(&self, at: Timestamp) -> u64 {
-        let unit = unit(at);
-        let lefts = self.leases.iter().map(|lease| Lease::parts(lease.word.load(Ordering::Relaxed)));
-        lefts.filter(|(ends, _)| is_before(unit, *ends)).map(|(_, left)| u64::from(left)).sum()
+        self.leases.iter().map(|lease| lease.left(unit(at))).sum()
+    }
+
+    /// Cells of leases, told with what is left everywhere.
+    fn granted(&self, now: Timestamp, cells: u32, of: Cells) -> Granted {
+        let figures = match self.look(now, 0) {
+            Ok((figures, _)) | Err(Denied { figures, .. }) => figures,
+        };
+        Granted { taken: taken(now, cells, of.ends), figures }
+    }
+
+    fn with_leases(&self, granted: Granted, now: Timestamp) -> Granted {
+        Granted { figures: beside(granted.figures, self.left(now), self.cell.limits()), ..granted }
+    }
+
+    fn denied_with_leases(&self, denied: Denied, now: Timestamp) -> Denied {
+        Denied { figures: beside(denied.figures, self.left(now), denied.limits), ..denied }
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "half a word, compared modulo its size")]
-#[inline(always)]
-const fn unit(at: Timestamp) -> u32 {
-    (at.as_nanos() >> UNIT_BITS) as u32
+/// How much to take beyond what is wanted: what a thread's share of the rate brings in a millisecond, as long as that leaves
+/// the others their shares.
+fn lease_of(limits: Limits, room: u32) -> u32 {
+    let shares = u64::try_from(stripe::seats()).unwrap_or(u64::MAX).max(1);
+    let by_rate = u64::from(limits.limit).saturating_mul(1_000_000) / limits.period.max(1) / shares;
+    let by_room = u64::from(room) / (2 * shares);
+    u32::try_from(by_rate.min(by_room)).unwrap_or(u32::MAX)
 }
 
-/// Cells of a lease. `left` is what the thread has without asking anybody.
+/// What a cell has left, and so many leased cells; no more than there ever are.
+fn beside(figures: Figures, leased: u64, limits: Limits) -> Figures {
+    let most = u64::from(limits.burst_size()).saturating_mul(figures.unit).max(figures.left);
+    let left = figures.left.saturating_add(leased.saturating_mul(figures.unit)).min(most);
+    Figures { left, ..figures }
+}
+
+/// The receipt of cells of a lease.
 #[inline(always)]
-fn granted(now: Timestamp, cells: u32, ends: u32, left: u32) -> Granted {
-    let taken = Taken { at: now, act_at: now, cells, mark: LEASED | u64::from(ends) };
-    Granted { taken, figures: Figures::plain(left, Sharded::LIFE) }
+fn taken(now: Timestamp, cells: u32, ends: u32) -> Taken {
+    Taken { at: now, act_at: now, cells, mark: LEASED | u64::from(ends) }
 }
