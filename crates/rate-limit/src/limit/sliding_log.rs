@@ -149,18 +149,32 @@ impl Limit for SlidingLog {
     }
 
     /// At every age as many cells as the one has of that age or younger that has more of them.
+    ///
+    /// No log of all of them: cells count until the newest of the same eighth of a period has left, so at most that much longer, and
+    /// there are no more than nine runs, however many were merged.
     fn merge(&self, state: &mut SlidingLogState, other: &SlidingLogState) {
         let mut ours = state.runs.iter().rev().copied().peekable();
         let mut theirs = other.runs.iter().rev().copied().peekable();
         let (mut our_cells, mut their_cells) = (0, 0);
         let mut merged = SlidingLogState { turn: state.turn.max(other.turn), ..SlidingLogState::default() };
+        // By the clock, so that what is merged again and again is not moved again.
+        let part = |at: u64| at / self.period.div_ceil(8);
+        // Whatever comes next comes after the newest: what has left by then has left for good.
+        let gone = state.newest().max(other.newest()).checked_sub(self.period);
         while let Some(at) = ours.peek().map(|run| run.0).max(theirs.peek().map(|run| run.0)) {
+            if gone.is_some_and(|gone| at <= gone) {
+                break;
+            }
             our_cells += ours.next_if(|run| run.0 == at).map_or(0, |run| u64::from(run.1));
             their_cells += theirs.next_if(|run| run.0 == at).map_or(0, |run| u64::from(run.1));
             let more = our_cells.max(their_cells) - merged.cells;
             if more > 0 {
-                merged.runs.push_front((at, u32::try_from(more).unwrap_or(u32::MAX)));
-                merged.cells += more;
+                let more = u32::try_from(more).unwrap_or(u32::MAX);
+                match merged.runs.front_mut() {
+                    Some((run, cells)) if part(*run) == part(at) => *cells = cells.saturating_add(more),
+                    _ => merged.runs.push_front((at, more)),
+                }
+                merged.cells += u64::from(more);
             }
         }
         *state = merged;
