@@ -80,9 +80,14 @@ pub enum Scaling {
     #[default]
     Strict,
     /// Each thread takes some cells up front and spends them by itself: many times faster where several threads share one busy
-    /// limit. Cells shift in time, by at most the lease's life of 10 ms, and none is created; what a thread leaves of its lease, which
-    /// is more where calls take many cells, is lost. What remains is told of the thread's lease, not of the limit; and who asks for a
-    /// few cells at once may pass before a turn that was promised meanwhile. Of use above some hundred thousand calls a second.
+    /// limit. Of use above some hundred thousand calls a second.
+    ///
+    /// Cells shift in time, by at most the lease's life of 10 ms, and none is created. What a thread has left of its lease when that
+    /// ends is lost: less than a seventh of what comes back, however calls are spread over threads, and nothing where threads use
+    /// what they lease. What remains is told as the thread's lease and what the limit had left beside it when the lease began; what
+    /// other threads have taken or leased since is not in it, nor what came back. Whoever is refused, looks
+    /// ([`peek`](crate::Limiter::peek), [`snapshot`](crate::Limiter::snapshot)) or begins a lease is told of all leases. Whoever is
+    /// promised a turn to come ends all leases, so that nobody passes before it, except who leases at the same moment.
     Sharded,
 }
 
@@ -167,9 +172,56 @@ impl Config {
         self
     }
 
+    /// Limits to this quota instead: for who has the rest from a file.
+    #[must_use]
+    pub const fn with_quota(mut self, quota: Quota) -> Self {
+        self.quota = quota;
+        self
+    }
+
     /// The quota.
     pub const fn quota(&self) -> Quota {
         self.quota
+    }
+
+    /// The [name](Self::name), not yet checked.
+    pub fn get_name(&self) -> &str {
+        &self.name
+    }
+
+    /// The [algorithm](Self::algorithm).
+    pub const fn get_algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The [longest wait](Self::max_wait).
+    pub const fn get_max_wait(&self) -> Duration {
+        self.max_wait
+    }
+
+    /// The [mode](Self::mode).
+    pub const fn get_mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The [scaling](Self::scaling).
+    pub const fn get_scaling(&self) -> Scaling {
+        self.scaling
+    }
+
+    /// What [becomes](Self::carry) of what was taken.
+    pub const fn get_carry(&self) -> Carry {
+        self.carry
+    }
+
+    /// How the quota [follows the load](Self::adaptive), if it does.
+    pub const fn get_adaptive(&self) -> Option<AdaptiveConfig> {
+        self.adaptive
+    }
+
+    /// Which [bursts](Self::burst) are watched for, if any.
+    pub const fn get_burst(&self) -> Option<BurstConfig> {
+        self.burst
     }
 
     /// Checks everything that does not depend on the algorithm; gives the name.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use seawall_rate_limit::{AdaptiveConfig, Algorithm, BurstConfig, Config, Quota, RateLimiter};
+use seawall_rate_limit::{AdaptiveConfig, Algorithm, BurstConfig, Carry, Config, Mode, Quota, RateLimiter, Scaling};
 
 const YEAR: Duration = Duration::from_secs(367 * 24 * 3600);
 
@@ -83,11 +83,32 @@ fn the_widest_values_are_valid() {
     }
 }
 
+#[test]
+fn what_was_configured_can_be_asked() {
+    let (adaptive, burst) = (AdaptiveConfig::default().floor(0.25), BurstConfig::default().requests(9));
+    let config = Config::new(Quota::per_second(1))
+        .name("api")
+        .algorithm(Algorithm::Gcra)
+        .max_wait(Duration::from_millis(75))
+        .mode(Mode::Shadow)
+        .scaling(Scaling::Sharded)
+        .carry(Carry::Reset)
+        .adaptive(adaptive)
+        .burst(burst)
+        .with_quota(Quota::per_minute(7).burst(9));
+    assert_eq!(config.quota(), Quota::per_minute(7).burst(9));
+    assert_eq!((config.get_name(), config.get_algorithm()), ("api", Algorithm::Gcra));
+    assert_eq!((config.get_max_wait(), config.get_mode()), (Duration::from_millis(75), Mode::Shadow));
+    assert_eq!((config.get_scaling(), config.get_carry()), (Scaling::Sharded, Carry::Reset));
+    assert_eq!((config.get_adaptive(), config.get_burst()), (Some(adaptive), Some(burst)));
+    let limiter = RateLimiter::new(config).expect("valid");
+    assert_eq!(limiter.quota().limit(), 7);
+}
+
 #[cfg(feature = "serde")]
 mod formats {
     use super::*;
     use seawall_rate_limit::limit::Alignment;
-    use seawall_rate_limit::{Carry, Mode, Scaling};
 
     /// Configurations in which every field is another than by default.
     fn every_field() -> Vec<Config> {
