@@ -35,8 +35,8 @@ pub use config::{Config, Mode, Scaling};
 pub use event::Event;
 pub use grant::Grant;
 pub use keyed::{
-    Debts, Keyed, KeyedLimiter, KeyedRateLimiter, KeyedReservation, KeyedSnapshot, QuotaClass, Seed, SeededHash,
-    SipHash,
+    Debts, KeyStanding, Keyed, KeyedLimiter, KeyedRateLimiter, KeyedReservation, KeyedSnapshot, QuotaClass, Seed,
+    SeededHash, SipHash,
 };
 pub use layered::{Layered, LayeredRateLimiter, Layers, Rule, Violation};
 pub use limit::Carry;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use loom::thread;
 use seawall_core::Configure;
 use seawall_core::stripe::model::sit;
-use seawall_core::time::Clock;
+use seawall_core::time::{Clock, ManualTime};
 use seawall_rate_limit::{Algorithm, Config, Keyed, KeyedLimiter, Quota, QuotaClass};
 
 /// In which order the threads of a model are made: loom looks for other interleavings where one thread's access meets another's
@@ -44,7 +44,7 @@ fn explore(name: &str, floor: usize, body: impl Fn(Order) + Copy + Sync + Send +
 }
 
 /// One set of four slots on a clock that stands still; keys from 100 on are of a class with one cell at once in half the time.
-struct Keys(KeyedLimiter<u32>);
+struct Keys(KeyedLimiter<u32>, ManualTime);
 
 const INTERVAL: Duration = Duration::from_micros(10);
 
@@ -61,7 +61,7 @@ impl Keys {
             Keyed::new(Config::new(quota).algorithm(algorithm)).capacity(4).classes([halved]).class_of(class_of);
         let (clock, time) = Clock::manual();
         time.advance(Duration::from_secs(1));
-        Arc::new(Self(KeyedLimiter::build(config, clock).expect("a valid configuration")))
+        Arc::new(Self(KeyedLimiter::build(config, clock).expect("a valid configuration"), time))
     }
 
     /// Keys of one token bucket each.
@@ -244,6 +244,22 @@ fn what_was_forgotten_is_not_given_back() {
         together(&keys, order, [resets, takes]);
         keys.0.refund(granted);
         assert!(keys.drain(0) <= 2, "what was forgotten was given back");
+    });
+}
+
+#[test]
+fn what_is_taken_while_a_step_of_the_clock_is_healed_is_not_forgotten() {
+    explore("two calls that find a clock which stepped back", 100, |order| {
+        let keys = Keys::buckets(2);
+        keys.take(0, 2);
+        keys.1.step_back(Duration::from_millis(500));
+        let now = keys.1.now();
+        let reserves: Role =
+            Box::new(|keys| u32::from(keys.0.reserve(&0, 1, INTERVAL).is_ok_and(|turn| turn.keep().cells() == 1)));
+        let [refused, reserved] = together(&keys, order, [check(0), reserves]);
+        assert_eq!((refused, reserved), (0, 1), "two are owed, and the next one comes in time");
+        let next = keys.0.reserve(&0, 1, 3 * INTERVAL).expect("in turn").keep();
+        assert!(next.act_at() >= now + 2 * INTERVAL, "a turn was promised twice");
     });
 }
 

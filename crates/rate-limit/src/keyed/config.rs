@@ -117,6 +117,28 @@ impl<K: ?Sized> Keyed<K> {
         self
     }
 
+    /// How each key is limited.
+    pub const fn get_each(&self) -> &Config {
+        &self.each
+    }
+
+    /// For how many keys there is to be [room](Self::capacity).
+    pub const fn get_capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// The quotas of the [other classes](Self::classes).
+    pub fn get_classes(&self) -> &[Quota] {
+        &self.classes
+    }
+
+    /// Limits each key as `each` says instead: for who has the rest from a file.
+    #[must_use]
+    pub fn with_each(mut self, each: Config) -> Self {
+        self.each = each;
+        self
+    }
+
     /// Checks everything that does not depend on the algorithm; gives the name.
     pub(super) fn check(&self) -> Result<Name, ConfigError> {
         let name = self.each.check().map_err(of_each)?;

@@ -53,6 +53,11 @@ impl GcraStore {
         }
     }
 
+    /// Whether the key is known by itself, not only by what is remembered of those that had to go.
+    pub(super) fn has_slot(&self, print: Print) -> bool {
+        self.table.has_slot(print)
+    }
+
     /// The limits of these quotas, which count in the ticks of this store.
     fn alike(&self, quotas: &[Quota], algorithm: Algorithm) -> Result<Vec<Gcra>, ConfigError> {
         let (ticks, _) = self.classes[0].read();
@@ -104,10 +109,6 @@ impl Keep for GcraStore {
         }
     }
 
-    fn has_slot(&self, print: Print) -> bool {
-        self.table.has_slot(print)
-    }
-
     fn limits(&self, class: u8) -> Limits {
         self.class(class).read().1
     }
@@ -147,7 +148,7 @@ impl Keep for GcraStore {
                     _ => tat,
                 };
                 let latest = |tat| (0..new.len()).map(|class| carried(class, tat)).max().unwrap_or(tat);
-                self.table.carry(|class, tat| carried(usize::from(class), tat), latest);
+                self.table.carry(self.ticks(now), |class, tat| carried(usize::from(class), tat), latest);
             }
         });
         replaced
@@ -171,6 +172,14 @@ impl Keep for GcraStore {
 
     fn arrivals(&self) -> Arrivals {
         self.table.arrivals()
+    }
+
+    fn each(&self, now: Timestamp, tell: &mut dyn FnMut(Print, Figures)) {
+        let ticks = self.ticks(now);
+        self.table.for_each(ticks, |print, tat| {
+            let (gcra, _) = self.class(print.class()).read();
+            tell(print, figures(&gcra, tat, ticks));
+        });
     }
 
     fn debts(&self, now: Timestamp, tell: &mut dyn FnMut(Debt)) {

@@ -22,7 +22,12 @@ use crate::limit::{Gcra, Refused, Taken, Want};
 /// Each set remembers its *floor*: the latest arrival time that was ever evicted from it. A key that is in no slot was evicted
 /// with an arrival time that is not above the floor, and starts from the floor when it comes again. So what the table knows of a
 /// key is never less than what an unbounded map would know. (Space-Saving, Metwally, Agrawal, El Abbadi 2005, gives counts of
-/// frequent items the same one-sided error.) What is given back never brings a slot to its set's floor once it has one, so giving back is exact
+/// frequent items the same one-sided error.)
+///
+/// Only what a newcomer owes beyond its own quota's capacity is not asked of it at once, so that a debt of hours locks out nobody
+/// whose quota is of seconds. It stays in the floor, and is asked of whoever changes its class.
+///
+/// What is given back never brings a slot to its set's floor once it has one, so giving back is exact
 /// for whoever stays, and takes nothing from what the floor holds for others.
 ///
 /// # Why a lock-free hit is safe
@@ -38,8 +43,9 @@ pub(crate) struct GcraTable {
     locks: Box<[Padded<Mutex<Arrivals>>]>,
     /// The longest wait that was ever granted, in ticks.
     longest_wait: AtomicU64,
-    /// The longest capacity of any quota, in ticks.
-    longest_capacity: AtomicU64,
+    /// The longest that any key may owe without having waited, in ticks: the longest capacity of any quota, or what was carried from
+    /// one to the next.
+    longest_debt: AtomicU64,
     /// Moves on before an arrival time is brought back by anything but a receipt.
     epoch: Epoch,
 }
@@ -169,13 +175,16 @@ impl Slot {
         true
     }
 
+    /// Whether it is the key's in exactly this class. Called under the set's lock.
+    fn is_of(&self, print: Print) -> bool {
+        self.key.load(Ordering::Relaxed) == print.word()
+    }
+
     /// Gives the slot to the same key in another class. Called under the set's lock.
     fn take_over(&self, print: Print) {
-        if self.key.load(Ordering::Relaxed) != print.word() {
-            let tat = self.tat.swap(CLAIMED, Ordering::AcqRel);
-            self.key.store(print.word(), Ordering::Release);
-            self.tat.store(tat, Ordering::Release);
-        }
+        let tat = self.tat.swap(CLAIMED, Ordering::AcqRel);
+        self.key.store(print.word(), Ordering::Release);
+        self.tat.store(tat, Ordering::Release);
     }
 
     /// Changes the arrival time. Called under the set's lock.
@@ -196,14 +205,14 @@ impl GcraTable {
             floors: (0..sets).map(|_| AtomicU64::new(0)).collect(),
             locks: (0..sets.min(MOST_LOCKS)).map(|_| Padded(Mutex::new(Arrivals::default()))).collect(),
             longest_wait: AtomicU64::new(0),
-            longest_capacity: AtomicU64::new(0),
+            longest_debt: AtomicU64::new(0),
             epoch: Epoch::new(),
         }
     }
 
     /// Says that keys may owe as much as this limit lets them. Before its first use.
     pub(crate) fn expect(&self, gcra: &Gcra) {
-        self.longest_capacity.fetch_max(gcra.capacity(), Ordering::Relaxed);
+        self.longest_debt.fetch_max(gcra.capacity(), Ordering::Relaxed);
     }
 
     /// How many keys there is room for.
@@ -294,8 +303,8 @@ impl GcraTable {
 
     /// The latest time that any key can have been brought to by now.
     fn horizon(&self, question: &Question<'_>) -> u64 {
-        let capacity = self.longest_capacity.load(Ordering::Relaxed).max(question.gcra.capacity());
-        question.now + capacity + self.longest_wait.load(Ordering::Relaxed)
+        let debt = self.longest_debt.load(Ordering::Relaxed).max(question.gcra.capacity());
+        question.now.saturating_add(debt).saturating_add(self.longest_wait.load(Ordering::Relaxed))
     }
 
     /// Whether only a clock that stepped back explains this arrival time. A key that had another class owes what that class let it,
@@ -331,7 +340,12 @@ impl GcraTable {
         let (set, floor) = (&self.sets[number], &self.floors[number]);
         let mut arrivals = self.lock(number).lock();
         if let Some(slot) = set.find_key(question.print) {
-            slot.take_over(question.print);
+            if !slot.is_of(question.print) {
+                // Before the new class can find it: what the key owed in a class that it had before may be in the floor alone.
+                let owed = floor.load(Ordering::Relaxed).min(self.latest(&question));
+                slot.update(|tat| tat.max(owed));
+                slot.take_over(question.print);
+            }
             return Newcomer::Known(slot);
         }
         loop {

@@ -5,7 +5,7 @@ use seawall_core::time::{Clock, Timestamp};
 
 use super::arrivals::Arrivals;
 use super::debts::{Debt, Evicted};
-use super::locked_table::{Decided, LockedTable};
+use super::locked_table::{Decided, LockedTable, Newcomers};
 use super::print::Print;
 use super::store::{Keep, of_class};
 use crate::algorithm::{Algorithm, Built};
@@ -22,9 +22,15 @@ pub(super) struct LockedStore<L: Built> {
 }
 
 impl<L: Built> LockedStore<L> {
-    pub(super) fn new(quotas: &[Quota], algorithm: Algorithm, keys: usize) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        quotas: &[Quota],
+        algorithm: Algorithm,
+        keys: usize,
+        newcomers: Newcomers,
+    ) -> Result<Self, ConfigError> {
         let tables = built::<L>(quotas, algorithm)?.into_iter().zip(quotas);
-        let tables = tables.map(|(limit, quota)| LockedTable::new(keys, limit, Limits::of(*quota))).collect();
+        let table = |(limit, quota): (L, &Quota)| LockedTable::new(keys, limit, Limits::of(*quota), newcomers);
+        let tables = tables.map(table).collect();
         Ok(Self { tables, epoch: Epoch::new() })
     }
 
@@ -64,10 +70,6 @@ impl<L: Built> Keep for LockedStore<L> {
             Ok(_) => Ok((figures, limits)),
             Err(refused) => Err(Denied { refused, figures, limits }),
         }
-    }
-
-    fn has_slot(&self, print: Print) -> bool {
-        self.table(print.class()).has_slot(print)
     }
 
     fn limits(&self, class: u8) -> Limits {
@@ -124,15 +126,23 @@ impl<L: Built> Keep for LockedStore<L> {
         all
     }
 
+    fn each(&self, now: Timestamp, tell: &mut dyn FnMut(Print, Figures)) {
+        for table in &self.tables {
+            table.for_each(now, |print, owed| tell(print, Figures::plain(owed.left, owed.nanos)));
+        }
+    }
+
     fn debts(&self, now: Timestamp, tell: &mut dyn FnMut(Debt)) {
         for table in &self.tables {
-            table.for_each(now, |print, cells, owed| tell(Debt { print: print.word(), owed, cells }));
+            table.for_each(now, |print, owed| {
+                tell(Debt { print: print.word(), owed: owed.nanos, cells: owed.cells });
+            });
         }
     }
 
     fn evicted(&self, now: Timestamp, tell: &mut dyn FnMut(Evicted)) {
         for (class, table) in (0..=u8::MAX).zip(&self.tables) {
-            table.ghosts(now, |set, cells, owed| tell(Evicted { class, set, owed, cells }));
+            table.ghosts(now, |set, owed| tell(Evicted { class, set, owed: owed.nanos, cells: owed.cells }));
         }
     }
 

@@ -39,6 +39,16 @@ struct Set<L: Limit> {
 struct Rule<L> {
     limit: L,
     limits: Limits,
+    newcomers: Newcomers,
+}
+
+/// What a key that comes without a slot starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Newcomers {
+    /// What those that had to go had taken at most: a limit forgets no debt.
+    Inherit,
+    /// Nothing: what is counted is nobody's but the key's own, as long as it has a slot.
+    BeginAnew,
 }
 
 /// A decision, what is left after it, and from when on it is as if nothing had been taken.
@@ -49,6 +59,17 @@ pub(crate) struct Decided {
     pub(crate) reset_at: Timestamp,
     /// The quota that decided.
     pub(crate) limits: Limits,
+}
+
+/// What counts of what a key has taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owed {
+    /// How many cells do.
+    pub(crate) cells: u32,
+    /// How many are left.
+    pub(crate) left: u32,
+    /// For how many nanoseconds the last of them does.
+    pub(crate) nanos: u64,
 }
 
 impl<L: Limit> Set<L> {
@@ -66,12 +87,13 @@ impl<L: Limit> Set<L> {
         print_way(&self.keys, print)
     }
 
-    /// How many cells of a state count at `now`, and for how many nanoseconds; nothing if none does.
-    fn owed(&self, state: &L::State, now: Timestamp) -> Option<(u32, u64)> {
+    /// What of a state counts at `now`, if anything does.
+    fn owed(&self, state: &L::State, now: Timestamp) -> Option<Owed> {
         let limit = &self.rule.limit;
-        let owed = limit.reset_at(state).as_nanos().saturating_sub(now.as_nanos());
-        let cells = limit.remaining(&L::State::default(), now).saturating_sub(limit.remaining(state, now));
-        (owed > 0 && cells > 0).then_some((cells, owed))
+        let nanos = limit.reset_at(state).as_nanos().saturating_sub(now.as_nanos());
+        let left = limit.remaining(state, now);
+        let cells = limit.remaining(&L::State::default(), now).saturating_sub(left);
+        (nanos > 0 && cells > 0).then_some(Owed { cells, left, nanos })
     }
 
     /// What a key is known to have taken: its own state, or the ghost.
@@ -104,7 +126,9 @@ impl<L: Limit> Set<L> {
         let first = (0..WAYS).min_by_key(left).unwrap_or(0);
         let live = self.rule.limit.reset_at(&self.states[first]) > now;
         // Also what owes nothing by this clock: another thread's may be behind it.
-        self.rule.limit.merge(&mut self.ghost, &self.states[first]);
+        if self.rule.newcomers == Newcomers::Inherit {
+            self.rule.limit.merge(&mut self.ghost, &self.states[first]);
+        }
         self.keys[first] = print.word();
         self.states[first] = state;
         self.arrivals.arrived += 1;
@@ -113,7 +137,7 @@ impl<L: Limit> Set<L> {
 
     fn decided(&self, print: Print, now: Timestamp, result: Result<Taken, Refused>) -> Decided {
         let state = self.known(print);
-        let Rule { limit, limits } = &*self.rule;
+        let Rule { limit, limits, .. } = &*self.rule;
         Decided { result, remaining: limit.remaining(state, now), reset_at: limit.reset_at(state), limits: *limits }
     }
 }
@@ -124,8 +148,8 @@ fn print_way(keys: &[u64; WAYS], print: Print) -> Option<usize> {
 
 impl<L: Limit> LockedTable<L> {
     /// Room for so many keys, rounded up to a power of two and at least 4.
-    pub(crate) fn new(keys: usize, limit: L, limits: Limits) -> Self {
-        let rule = Arc::new(Rule { limit, limits });
+    pub(crate) fn new(keys: usize, limit: L, limits: Limits, newcomers: Newcomers) -> Self {
+        let rule = Arc::new(Rule { limit, limits, newcomers });
         let sets = (0..sets_for(keys)).map(|_| Mutex::new(Set::new(rule.clone()))).collect();
         Self { sets, longest_wait: AtomicU64::new(0) }
     }
@@ -222,11 +246,6 @@ impl<L: Limit> LockedTable<L> {
         set.decided(print, want.now, result)
     }
 
-    /// Whether the key has a slot.
-    pub(crate) fn has_slot(&self, print: Print) -> bool {
-        self.set(print).find(print).is_some()
-    }
-
     /// Gives back what is safe to give back, if the receipt `is_valid`; nothing to a key that has
     /// no slot.
     pub(crate) fn give_back(&self, print: Print, taken: Taken, is_valid: impl FnOnce() -> bool, now: Timestamp) {
@@ -270,36 +289,42 @@ impl<L: Limit> LockedTable<L> {
 
     /// Replaces the limit, set by set.
     pub(crate) fn carry(&self, limit: L, limits: Limits, carry: Carry, now: Timestamp) {
-        let rule = Arc::new(Rule { limit, limits });
+        let newcomers = self.sets[0].lock().rule.newcomers;
+        let rule = Arc::new(Rule { limit, limits, newcomers });
         for set in &self.sets {
             let mut set = set.lock();
             let set = &mut *set;
             for state in set.states.iter_mut().chain([&mut set.ghost]) {
                 *state = rule.limit.carry(&set.rule.limit, std::mem::take(state), carry, now);
+                // What lies ahead now was brought there by the quota's replacement, and not by a step of the clock.
+                let ahead = rule.limit.ahead(state, now, self.longest_wait.load(Ordering::Relaxed));
+                if ahead > 0 {
+                    self.longest_wait.fetch_add(ahead, Ordering::Relaxed);
+                }
             }
             set.rule = rule.clone();
         }
     }
 
-    /// Tells of every key that has taken something that counts at `now`: its print, how many cells, and for how many nanoseconds.
-    pub(crate) fn for_each(&self, now: Timestamp, mut tell: impl FnMut(Print, u32, u64)) {
+    /// Tells of every key that has taken something that counts at `now`.
+    pub(crate) fn for_each(&self, now: Timestamp, mut tell: impl FnMut(Print, Owed)) {
         for set in &self.sets {
             let owing: [_; WAYS] = {
                 let set = set.lock();
                 std::array::from_fn(|way| Some((Print::from_word(set.keys[way])?, set.owed(&set.states[way], now)?)))
             };
-            owing.into_iter().flatten().for_each(|(print, (cells, owed))| tell(print, cells, owed));
+            owing.into_iter().flatten().for_each(|(print, owed)| tell(print, owed));
         }
     }
 
     /// Tells of every ghost what [`for_each`](Self::for_each) tells of keys.
-    pub(crate) fn ghosts(&self, now: Timestamp, mut tell: impl FnMut(usize, u32, u64)) {
+    pub(crate) fn ghosts(&self, now: Timestamp, mut tell: impl FnMut(usize, Owed)) {
         for (number, set) in self.sets.iter().enumerate() {
             let set = set.lock();
             let owed = set.owed(&set.ghost, now);
             drop(set);
-            if let Some((cells, owed)) = owed {
-                tell(number, cells, owed);
+            if let Some(owed) = owed {
+                tell(number, owed);
             }
         }
     }

@@ -17,6 +17,7 @@ mod reservation;
 mod seed;
 mod settings;
 mod snapshot;
+mod standings;
 mod store;
 mod watch;
 
@@ -26,3 +27,4 @@ pub use limiter::{KeyedLimiter, KeyedRateLimiter};
 pub use reservation::KeyedReservation;
 pub use seed::{Seed, SeededHash, SipHash};
 pub use snapshot::KeyedSnapshot;
+pub use standings::KeyStanding;

@@ -2,6 +2,7 @@ use seawall_core::Name;
 use seawall_core::stripe::Tally;
 
 use super::limiter::KeyedLimiter;
+use crate::algorithm::Algorithm;
 use crate::config::Mode;
 use crate::limiter::Counts;
 use crate::quota::Quota;
@@ -13,6 +14,8 @@ use crate::quota::Quota;
 pub struct KeyedSnapshot {
     /// Which instance.
     pub name: Name,
+    /// How the limits are kept.
+    pub algorithm: Algorithm,
     /// The quotas that hold, by class.
     pub quotas: Vec<Quota>,
     /// Whether they are enforced.
@@ -48,15 +51,16 @@ pub struct KeyedSnapshot {
 impl<K: ?Sized, S> KeyedLimiter<K, S> {
     /// What is known of all keys together. Looks at the table, and takes locks of it one after the other for a moment.
     pub fn snapshot(&self) -> KeyedSnapshot {
-        let (quotas, mode, share) = {
+        let (algorithm, quotas, mode, share) = {
             let settings = self.settings.lock();
-            (settings.quotas(), settings.each().mode, settings.share())
+            (settings.each().algorithm, settings.quotas(), settings.each().mode, settings.share())
         };
         let keep = self.store.keep();
         let arrivals = keep.arrivals();
         let sum = |part: fn(&Counts) -> &Tally| self.counts.iter().map(|counts| part(counts).get()).sum();
         KeyedSnapshot {
             name: self.name,
+            algorithm,
             quotas,
             mode,
             share,

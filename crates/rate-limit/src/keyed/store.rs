@@ -7,6 +7,7 @@ use super::arrivals::Arrivals;
 use super::debts::{Debt, Evicted};
 use super::gcra_store::GcraStore;
 use super::locked_store::LockedStore;
+use super::locked_table::Newcomers;
 use super::print::Print;
 use crate::algorithm::Algorithm;
 use crate::cell::{Decision, Denied, Epoch};
@@ -28,8 +29,6 @@ pub(super) trait Keep: Send + Sync {
     fn take(&self, print: Print, want: Want, clock: &Clock) -> Decision;
     /// What is left, and whether so many cells would be refused now. Takes nothing.
     fn look(&self, print: Print, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied>;
-    /// Whether the key is known by itself, not only by what is remembered of those that had to go.
-    fn has_slot(&self, print: Print) -> bool;
     /// The quota of a class; of a class that there is not, the first.
     fn limits(&self, class: u8) -> Limits;
     /// To be read before something is taken, and written on its receipt.
@@ -51,6 +50,8 @@ pub(super) trait Keep: Send + Sync {
     /// How many keys have taken something that counts.
     fn live(&self, now: Timestamp) -> usize;
     fn arrivals(&self) -> Arrivals;
+    /// Tells what every key has left that has taken something which counts.
+    fn each(&self, now: Timestamp, tell: &mut dyn FnMut(Print, Figures));
     /// Tells what every key has taken that counts.
     fn debts(&self, now: Timestamp, tell: &mut dyn FnMut(Debt));
     /// Tells what those keys at most have taken that have no slot.
@@ -66,7 +67,7 @@ impl Store {
     pub(super) fn new(quotas: &[Quota], algorithm: Algorithm, keys: usize) -> Result<Self, ConfigError> {
         macro_rules! under_locks {
             ($limit:ty) => {
-                Self::Any(Box::new(LockedStore::<$limit>::new(quotas, algorithm, keys)?))
+                Self::Any(Box::new(LockedStore::<$limit>::new(quotas, algorithm, keys, Newcomers::Inherit)?))
             };
         }
         Ok(match algorithm {

@@ -1,6 +1,7 @@
 //! One limit for each of many keys.
 
 mod allocation;
+mod bursts;
 mod config;
 mod debts;
 mod operations;

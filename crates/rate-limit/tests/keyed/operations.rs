@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seawall_core::Rejection;
 use seawall_core::observe::{Collect, Metric, Sink, Value};
-use seawall_rate_limit::{Algorithm, BurstConfig, Config, Keyed, Mode, Quota, QuotaClass};
+use seawall_rate_limit::{Algorithm, Config, Keyed, Mode, Quota, QuotaClass};
 
 use crate::support::{AT_ONCE, limiter, with};
 
@@ -170,6 +170,51 @@ fn a_key_has_the_quota_of_its_class() {
 }
 
 #[test]
+fn each_key_that_has_taken_something_is_told_with_what_it_has_left() {
+    for algorithm in AT_ONCE {
+        let (users, time) = limiter::<str>(algorithm, 5, 64);
+        let told = || {
+            let mut told = Vec::new();
+            users.each(|key| told.push((key.mark, key.remaining, key.reset_after)));
+            told.sort_unstable();
+            told
+        };
+        assert_eq!(told(), []);
+        let mut expected = Vec::new();
+        for (user, cells) in [("anne", 3), ("bill", 1), ("carl", 5)] {
+            let grant = users.check_n(user, cells).expect("there are five");
+            assert_eq!(grant.remaining(), 5 - cells, "{algorithm:?}");
+            expected.push((users.mark_of(user), grant.remaining(), grant.reset_after()));
+        }
+        users.peek("dave");
+        expected.sort_unstable();
+        assert_eq!(told(), expected, "{algorithm:?}");
+        assert_eq!(users.snapshot().algorithm, algorithm);
+        time.advance(Duration::from_secs(3));
+        assert_eq!(told(), [], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn each_key_is_told_by_the_quota_of_its_class_and_asks_the_limiter_meanwhile() {
+    let class_of = |user: &str| QuotaClass::new(user.len().try_into().unwrap_or(u8::MAX));
+    for algorithm in [Algorithm::Gcra, Algorithm::sliding_window()] {
+        let each = Config::new(Quota::per_second(2)).algorithm(algorithm);
+        let (users, _time) = with::<str>(Keyed::new(each).classes([Quota::per_second(30)]).class_of(class_of));
+        users.check("").expect("one of two");
+        users.check("a").expect("one of thirty");
+        let mut told = Vec::new();
+        users.each(|key| {
+            told.push((key.class, key.remaining));
+            users.reset("a");
+        });
+        told.sort_unstable();
+        assert!(told.contains(&(QuotaClass::FIRST, 1)), "{told:?}");
+        assert!(told.iter().all(|key| *key != (QuotaClass::new(1), 1)), "{told:?}");
+    }
+}
+
+#[test]
 fn a_shadow_refuses_nobody_and_counts_what_it_would_have() {
     let each = Config::new(Quota::per_second(2)).mode(Mode::Shadow);
     let (users, _time) = with::<str>(Keyed::new(each));
@@ -204,16 +249,4 @@ fn metrics_are_of_all_keys_together() {
     assert_eq!(of("seawall_rate_limit_keys", "keys"), Value::Integer(10));
     assert_eq!(of("seawall_rate_limit_keys_capacity", "keys"), Value::Integer(64));
     assert_eq!(of("seawall_rate_limit_keys_evicted_live", "keys"), Value::Integer(0));
-}
-
-#[test]
-fn a_key_that_comes_back_when_it_was_told_to_begins_anew() {
-    let burst = BurstConfig::default().requests(2).period(Duration::from_secs(10)).penalty(Duration::from_secs(1));
-    let (users, time) = with::<str>(Keyed::new(Config::new(Quota::per_second(100)).burst(burst)));
-    for _ in 0..3 {
-        assert_eq!((0..2).filter(|_| users.check("anne").is_ok()).count(), 2);
-        let throttled = users.check("anne").expect_err("the third is a burst");
-        assert_eq!(throttled.retry_after(), Some(Duration::from_secs(1)));
-        time.advance(Duration::from_secs(1));
-    }
 }

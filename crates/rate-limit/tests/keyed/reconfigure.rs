@@ -35,6 +35,22 @@ fn a_new_quota_holds_at_once_for_every_key_and_carries_what_was_taken() {
 }
 
 #[test]
+fn what_is_owed_in_proportion_is_owed_although_it_is_more_than_the_new_burst() {
+    let fast = Quota::per_second(10).burst(100);
+    let slow = Quota::per_second(1).burst(5);
+    let (users, time) = with(config(fast, Algorithm::Gcra, Carry::Proportional));
+    users.check_n("anne", 100).expect("all of it");
+    users.reconfigure(config(slow, Algorithm::Gcra, Carry::Proportional)).expect("valid");
+    // A hundred cells at one a second, of which five are there at once.
+    let throttled = users.check("anne").expect_err("a hundred cells are owed");
+    assert_eq!(throttled.retry_after(), Some(Duration::from_secs(96)));
+    time.advance(Duration::from_secs(95));
+    assert!(users.check("anne").is_err());
+    time.advance(Duration::from_secs(1));
+    assert!(users.check("anne").is_ok());
+}
+
+#[test]
 fn what_a_limiter_keeps_cannot_be_replaced_and_then_nothing_has_changed() {
     let ten = Quota::per_second(10);
     let (users, _time) = with(config(ten, Algorithm::Gcra, Carry::AsIs));

@@ -63,7 +63,7 @@ fn no_carried_debt_stands_for_a_slot_that_is_handed_over() {
     let table = GcraTable::new(4);
     let gcra = Gcra::new(Quota::per_second(10)).expect("valid");
     (0..5).for_each(|key| assert!(table.take(print(key), &gcra, Want::one(clock.now()), &clock).0.is_ok()));
-    table.carry(|_, _| u64::MAX, |_| u64::MAX);
+    table.carry(0, |_, _| u64::MAX, |_| u64::MAX);
     (0..9).for_each(|key| table.reset(print(key)));
     (0..9).for_each(|key| assert!(table.take(print(key), &gcra, Want::one(clock.now()), &clock).0.is_err(), "{key}"));
 }

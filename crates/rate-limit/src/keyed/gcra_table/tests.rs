@@ -322,6 +322,37 @@ fn a_key_that_changes_its_class_keeps_its_debt() {
 }
 
 #[test]
+fn a_key_that_had_to_go_and_comes_back_in_another_class_pays_its_longest_debt() {
+    let (clock, time) = Clock::manual();
+    time.advance_to(START);
+    let slow = Gcra::new(Quota::per_hour(4)).expect("valid");
+    let fast = slow.alike(Quota::per_second(10)).expect("valid");
+    let table = GcraTable::new(4);
+    table.expect(&slow);
+    table.expect(&fast);
+    let take = |key: u8, class: u8, cells| {
+        let gcra = if class == 0 { &slow } else { &fast };
+        table.take(print(key, class), gcra, Want::now(clock.now(), cells), &clock).0
+    };
+    assert!(take(0, 0, 4).is_ok());
+    time.advance(Duration::from_secs(1));
+    // Others owe more than it does, and it has to go for the first that is let in although that owes too much.
+    (1..4).for_each(|key| assert!(take(key, 0, 4).is_ok()));
+    assert!(take(9, 1, 1).is_err());
+    time.advance(Duration::from_secs(1));
+    assert!(take(9, 1, 10).is_ok());
+    assert!(take(0, 1, 1).is_err(), "it inherits as any newcomer does");
+    time.advance(Duration::from_secs(1));
+    assert!(take(0, 1, 1).is_ok());
+    assert!(table.look(print(0, 0), &slow, clock.now()) > slow.ticks(clock.now()) + slow.capacity() / 2);
+    assert!(take(0, 0, 1).is_err(), "a debt of an hour was forgotten within seconds");
+    // In the other class too, now that it has been asked of the key.
+    assert!(take(0, 1, 1).is_err());
+    time.advance(Duration::from_secs(3_600));
+    assert!(take(0, 0, 4).is_ok());
+}
+
+#[test]
 fn a_key_that_changes_its_class_to_and_fro_pays_its_longest_debt() {
     let (clock, time) = Clock::manual();
     time.advance_to(START);

@@ -19,11 +19,13 @@ impl GcraTable {
     /// The arrival time of a key as it would find it now.
     pub(crate) fn look(&self, print: Print, gcra: &Gcra, now: Timestamp) -> u64 {
         let (set, _arrivals) = self.locked(print);
-        if let Some(slot) = self.sets[set].find_key(print) {
-            return slot.look().1;
+        let floor = self.floors[set].load(Ordering::Relaxed);
+        let latest = ticks(gcra, now) + gcra.capacity() + self.longest_wait.load(Ordering::Relaxed);
+        match self.sets[set].find_key(print) {
+            Some(slot) if slot.is_of(print) => slot.look().1,
+            Some(slot) => slot.look().1.max(floor.min(latest)),
+            None => self.sets[set].least().1.max(floor).min(latest),
         }
-        let owed = self.sets[set].least().1.max(self.floors[set].load(Ordering::Relaxed));
-        owed.min(ticks(gcra, now) + gcra.capacity() + self.longest_wait.load(Ordering::Relaxed))
     }
 
     /// Whether the key has a slot, in whatever class. Without a lock.
@@ -97,8 +99,8 @@ impl GcraTable {
 
     /// Whether an arrival time lies further ahead than any quota can have brought it by `now`.
     pub(crate) fn is_ahead_of(&self, tat: u64, gcra: &Gcra, now: Timestamp) -> bool {
-        let capacity = self.longest_capacity.load(Ordering::Relaxed).max(gcra.capacity());
-        tat > ticks(gcra, now) + capacity + self.longest_wait.load(Ordering::Relaxed)
+        let debt = self.longest_debt.load(Ordering::Relaxed).max(gcra.capacity());
+        tat > ticks(gcra, now).saturating_add(debt).saturating_add(self.longest_wait.load(Ordering::Relaxed))
     }
 
     pub(crate) fn sets(&self) -> usize {
@@ -112,16 +114,24 @@ impl GcraTable {
 
     /// Changes all arrival times, each by its class. `floor` says what becomes of one of which the class is not known: the latest
     /// of all classes. One such change at a time, [during](Epoch::during) which no receipt is written that is taken back.
-    pub(crate) fn carry(&self, each: impl Fn(u8, u64) -> u64, floor: impl Fn(u64) -> u64) {
+    ///
+    /// `now` is in ticks: what lies ahead of it after the change is owed, and no step of the clock has brought it there.
+    pub(crate) fn carry(&self, now: u64, each: impl Fn(u8, u64) -> u64, floor: impl Fn(u64) -> u64) {
+        let owed = |tat: u64| {
+            let tat = tat.min(LATEST);
+            // Before anybody finds it.
+            self.longest_debt.fetch_max(tat.saturating_sub(now), Ordering::Relaxed);
+            tat
+        };
         for number in 0..self.sets.len() {
             let _arrivals = self.lock(number).lock();
             for slot in &self.sets[number].0 {
                 if let Some(print) = slot.print() {
-                    slot.update(|tat| each(print.class(), tat).min(LATEST));
+                    slot.update(|tat| owed(each(print.class(), tat)));
                 }
             }
             let known = self.floors[number].load(Ordering::Relaxed);
-            self.floors[number].store(floor(known).min(LATEST), Ordering::Relaxed);
+            self.floors[number].store(owed(floor(known)), Ordering::Relaxed);
         }
     }
 
