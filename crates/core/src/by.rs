@@ -34,6 +34,7 @@ impl<P: Policy, Key: ?Sized, F: Send + Sync> Policy for By<P, Key, F> {
 
     const WAITS: bool = P::WAITS;
     const SCARCE: bool = P::SCARCE;
+    const SETTLES: bool = P::SETTLES;
 
     fn clock(&self) -> Option<&Clock> {
         self.policy.clock()

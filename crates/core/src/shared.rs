@@ -242,6 +242,7 @@ impl<P: Policy> Policy for Shared<P> {
 
     const WAITS: bool = P::WAITS;
     const SCARCE: bool = P::SCARCE;
+    const SETTLES: bool = P::SETTLES;
 
     #[inline(always)]
     fn clock(&self) -> Option<&Clock> {

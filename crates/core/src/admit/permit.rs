@@ -36,14 +36,15 @@ pub struct Permit<H: Hold> {
     admitted: Option<Admitted<H>>,
 }
 
-struct Admitted<H: Hold> {
+/// What a permit is about. It has no destructor of its own: whoever takes it out of its permit answers for its end.
+pub(super) struct Admitted<H: Hold> {
     hold: H,
     token: <H::Policy as Policy>::Token,
 }
 
 impl<H: Hold> Admitted<H> {
     #[inline(always)]
-    fn settle(self, ending: Ending<'_>) {
+    pub(super) fn settle(self, ending: Ending<'_>) {
         let now = Now::new(self.hold.clock());
         self.hold.settle(self.token, ending, &now);
     }
@@ -53,6 +54,23 @@ impl<H: Hold> Permit<H> {
     #[inline(always)]
     pub(crate) const fn new(hold: H, token: <H::Policy as Policy>::Token) -> Self {
         Self { admitted: Some(Admitted { hold, token }) }
+    }
+
+    /// One that has nothing to say.
+    #[cfg(feature = "tower")]
+    #[inline(always)]
+    pub(crate) const fn spent() -> Self {
+        Self { admitted: None }
+    }
+
+    #[inline(always)]
+    pub(super) const fn of(admitted: Option<Admitted<H>>) -> Self {
+        Self { admitted }
+    }
+
+    #[inline(always)]
+    pub(super) fn into_admitted(self) -> Option<Admitted<H>> {
+        ManuallyDrop::new(self).admitted.take()
     }
 
     /// The call succeeded.
@@ -89,22 +107,23 @@ impl<H: Hold> Permit<H> {
     #[inline(always)]
     pub fn end(self, ending: Ending<'_>) {
         // Nothing is left to drop once the admission is taken out, so the destructor need not look for it.
-        if let Some(admitted) = ManuallyDrop::new(self).admitted.take() {
+        if let Some(admitted) = self.into_admitted() {
             admitted.settle(ending);
         }
     }
 
-    /// What the policy knows of this call.
+    /// What the policy knows of this call; `None` where neither the policy nor what [ends](crate::Conclude::LOOKS) the call wants
+    /// to know.
     pub fn token(&self) -> Option<&<H::Policy as Policy>::Token> {
         self.admitted.as_ref().map(|admitted| &admitted.token)
     }
 
-    /// Makes sure that the admission still stands, right before the call starts.
-    /// The policy that admitted the call; `None` never happens while the permit can be named.
+    /// The policy that admitted the call; `None` where there is no [token](Self::token).
     pub fn policy(&self) -> Option<&H::Policy> {
         self.admitted.as_ref().map(|admitted| &*admitted.hold)
     }
 
+    /// Makes sure that the admission still stands, right before the call starts.
     #[cfg(feature = "tower")]
     pub(crate) fn renew(mut self) -> Result<Self, <H::Policy as Policy>::Refusal> {
         if let Some(Admitted { hold, token }) = &mut self.admitted {

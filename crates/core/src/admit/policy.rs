@@ -23,6 +23,9 @@ pub trait Policy: Send + Sync {
     const WAITS: bool = false;
     /// Whether a token is capacity for which other calls wait.
     const SCARCE: bool = false;
+    /// Whether the end of a call that has started means anything to it. If not, [`settle`](Self::settle) must do nothing unless
+    /// the call was [cancelled](Ending::Cancelled): a tower service then lets started calls go, and their futures hold nothing.
+    const SETTLES: bool = true;
 
     /// The clock by which it decides; `None` if it never asks for the time.
     fn clock(&self) -> Option<&Clock>;

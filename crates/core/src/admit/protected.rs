@@ -1,8 +1,10 @@
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project::{pin_project, pinned_drop};
 
+use super::permit::Admitted;
 use super::{Hold, Permit};
 use crate::{Classify, Ending};
 
@@ -14,8 +16,12 @@ pub trait Conclude<H: Hold, T> {
     /// What the caller gets.
     type Output;
 
+    /// Whether it looks at the permit's token or policy. If not, it may be given a permit that holds neither, where the policy
+    /// does not [mind](crate::Policy::SETTLES) how calls end.
+    const LOOKS: bool = true;
+
     /// The call returned `result`.
-    fn conclude(self, permit: Permit<H>, result: T) -> Self::Output;
+    fn conclude(&self, permit: Permit<H>, result: T) -> Self::Output;
 }
 
 /// Ends the permit by a classifier's judgement, and leaves the result as it is.
@@ -25,8 +31,10 @@ pub struct Classified<C>(pub C);
 impl<H: Hold, T, C: Classify<T>> Conclude<H, T> for Classified<C> {
     type Output = T;
 
+    const LOOKS: bool = false;
+
     #[inline(always)]
-    fn conclude(self, permit: Permit<H>, result: T) -> T {
+    fn conclude(&self, permit: Permit<H>, result: T) -> T {
         permit.finish(self.0.classify(&result));
         result
     }
@@ -34,19 +42,21 @@ impl<H: Hold, T, C: Classify<T>> Conclude<H, T> for Classified<C> {
 
 /// A call under its permit: polls the call and hands the result, with the permit, to `conclude`.
 ///
-/// The permit stands on the stack while the call is polled, so that a panic of the call, and no other unwinding, is known
-/// as the call's own. A future that is dropped before its end was abandoned.
+/// A panic of the call, and no other unwinding, is known as the call's own. A future that is dropped before its end was
+/// abandoned.
 #[pin_project(PinnedDrop)]
 pub(crate) struct Protected<H: Hold, F, C> {
     #[pin]
     call: F,
-    permit: Option<Permit<H>>,
-    conclude: Option<C>,
+    /// It stays here until the call ends: it is several words, and each move of them would cost as much as its end.
+    admitted: Option<Admitted<H>>,
+    conclude: C,
 }
 
 impl<H: Hold, F, C> Protected<H, F, C> {
-    pub(crate) const fn new(permit: Permit<H>, call: F, conclude: C) -> Self {
-        Self { call, permit: Some(permit), conclude: Some(conclude) }
+    #[inline(always)]
+    pub(crate) fn new(permit: Permit<H>, call: F, conclude: C) -> Self {
+        Self { call, admitted: permit.into_admitted(), conclude }
     }
 }
 
@@ -61,42 +71,38 @@ where
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let this = self.project();
-        let during = Unwound(this.permit.take());
+        let during = Unwinding(this.admitted);
         let polled = this.call.poll(cx);
-        let permit = during.keep();
-        let Poll::Ready(result) = polled else {
-            *this.permit = permit;
-            return Poll::Pending;
-        };
-        let (permit, conclude) = permit.zip(this.conclude.take()).expect("a future is not polled after its end");
-        Poll::Ready(conclude.conclude(permit, result))
+        // The call has come back.
+        mem::forget(during);
+        polled.map(|result| this.conclude.conclude(Permit::of(this.admitted.take()), result))
     }
 }
 
-/// The permit during a poll: dropped only when the call unwinds.
-struct Unwound<H: Hold>(Option<Permit<H>>);
+/// Stands on the stack during a poll: dropped only when the call unwinds.
+struct Unwinding<'a, H: Hold>(&'a mut Option<Admitted<H>>);
 
-impl<H: Hold> Unwound<H> {
-    #[inline(always)]
-    fn keep(mut self) -> Option<Permit<H>> {
-        self.0.take()
-    }
-}
-
-impl<H: Hold> Drop for Unwound<H> {
-    #[inline(always)]
+impl<H: Hold> Drop for Unwinding<'_, H> {
     fn drop(&mut self) {
-        if let Some(permit) = self.0.take() {
-            permit.end(Ending::Panicked);
-        }
+        settle(self.0, Ending::Panicked);
     }
 }
 
 #[pinned_drop]
 impl<H: Hold, F, C> PinnedDrop for Protected<H, F, C> {
+    #[inline(always)]
     fn drop(self: Pin<&mut Self>) {
-        if let Some(permit) = self.project().permit.take() {
-            permit.end(Ending::Abandoned);
+        let admitted = self.project().admitted;
+        if admitted.is_some() {
+            settle(admitted, Ending::Abandoned);
         }
+    }
+}
+
+/// Ends a call that never returned.
+#[cold]
+fn settle<H: Hold>(admitted: &mut Option<Admitted<H>>, ending: Ending<'_>) {
+    if let Some(admitted) = admitted.take() {
+        admitted.settle(ending);
     }
 }

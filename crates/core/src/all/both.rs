@@ -204,6 +204,7 @@ impl<A: Policy, B: Policy> Policy for Both<A, B> {
 
     const WAITS: bool = A::WAITS || B::WAITS;
     const SCARCE: bool = A::SCARCE || B::SCARCE;
+    const SETTLES: bool = A::SETTLES || B::SETTLES;
 
     fn clock(&self) -> Option<&Clock> {
         self.a.clock().or_else(|| self.b.clock())

@@ -12,6 +12,7 @@ impl<P: Policy> Policy for Option<P> {
 
     const WAITS: bool = P::WAITS;
     const SCARCE: bool = P::SCARCE;
+    const SETTLES: bool = P::SETTLES;
 
     fn clock(&self) -> Option<&Clock> {
         self.as_ref().and_then(P::clock)

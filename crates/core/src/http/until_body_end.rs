@@ -36,7 +36,7 @@ where
     type Output = Result<Response<Held<B, P>>, E>;
 
     #[inline]
-    fn conclude(self, permit: Permit<Shared<P>>, result: Result<Response<B>, E>) -> Self::Output {
+    fn conclude(&self, permit: Permit<Shared<P>>, result: Result<Response<B>, E>) -> Self::Output {
         let report = self.0.classify(&result);
         let length = result.as_ref().map_or(Some(0), body_length);
         if length == Some(0) {

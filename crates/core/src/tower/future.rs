@@ -25,7 +25,7 @@ enum State<F, P: Policy, C> {
 
 impl<F, P: Policy, C, R> ResponseFuture<F, P, C, R> {
     #[inline(always)]
-    pub(super) const fn called(permit: Permit<Shared<P>>, call: F, conclude: C, refuse: R) -> Self {
+    pub(super) fn called(permit: Permit<Shared<P>>, call: F, conclude: C, refuse: R) -> Self {
         Self { state: State::Called(Protected::new(permit, call, conclude)), refuse }
     }
 

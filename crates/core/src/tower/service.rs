@@ -53,8 +53,10 @@ where
 
     #[inline(always)]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), R::Error>> {
-        self.slot.0 = self.policy.peek(&Now::new(self.policy.clock())).err();
-        if self.slot.0.is_some() {
+        // One word where nothing was refused: a refusal is many.
+        self.slot.0 = None;
+        if let Err(refusal) = self.policy.peek(&Now::new(self.policy.clock())) {
+            self.slot.0 = Some(refusal);
             return Poll::Ready(Ok(()));
         }
         self.inner.poll_ready(cx).map_err(|error| self.refuse.error(error))
@@ -65,12 +67,13 @@ where
         let now = Now::new(self.policy.clock());
         match P::try_admit(&self.policy, &Ask::new(&request, &now)) {
             Ok(token) => {
-                let permit = Permit::new(self.policy.clone(), token);
                 if let Some(refusal) = &self.slot.0 {
                     // The inner service was not polled, so it cannot be called, whatever has changed since.
-                    permit.cancel();
+                    Permit::new(&*self.policy, token).cancel();
                     return ResponseFuture::refused(refusal.clone(), self.refuse.clone());
                 }
+                let minded = P::SETTLES || C::LOOKS;
+                let permit = if minded { Permit::new(self.policy.clone(), token) } else { Permit::spent() };
                 let call = self.inner.call(request);
                 ResponseFuture::called(permit, call, self.conclude.clone(), self.refuse.clone())
             }

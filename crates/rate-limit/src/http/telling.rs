@@ -188,7 +188,7 @@ where
 {
     type Output = Result<Response<B>, E>;
 
-    fn conclude(self, permit: Permit<H>, mut result: Result<Response<B>, E>) -> Self::Output {
+    fn conclude(&self, permit: Permit<H>, mut result: Result<Response<B>, E>) -> Self::Output {
         if let (Ok(response), Some(policy), Some(token)) = (&mut result, permit.policy(), permit.token()) {
             let mut told = Told::default();
             policy.tell(token, &mut told);

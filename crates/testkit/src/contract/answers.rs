@@ -89,7 +89,7 @@ struct Doubling;
 impl<P: Policy, E> Conclude<Shared<P>, Result<Request, E>> for Doubling {
     type Output = Result<Request, E>;
 
-    fn conclude(self, permit: Permit<Shared<P>>, result: Result<Request, E>) -> Result<Request, E> {
+    fn conclude(&self, permit: Permit<Shared<P>>, result: Result<Request, E>) -> Result<Request, E> {
         assert!(permit.token().is_some(), "the token is there to be seen");
         permit.ignore();
         result.map(|response| response * 2)
@@ -102,7 +102,7 @@ struct Panicking;
 impl<P: Policy, E> Conclude<Shared<P>, Result<Request, E>> for Panicking {
     type Output = Result<Request, E>;
 
-    fn conclude(self, _permit: Permit<Shared<P>>, _result: Result<Request, E>) -> Result<Request, E> {
+    fn conclude(&self, _permit: Permit<Shared<P>>, _result: Result<Request, E>) -> Result<Request, E> {
         panic!("the hook panics, as told")
     }
 }
