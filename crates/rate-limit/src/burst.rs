@@ -103,9 +103,9 @@ pub(crate) struct Noted {
 }
 
 impl Watch {
-    pub(crate) fn new(config: &BurstConfig) -> Result<Self, ConfigError> {
-        let counted = Cell::new(config.counted()?, Algorithm::sliding_window())?;
-        let told = Cell::new(config.told()?, Algorithm::Gcra)?;
+    pub(crate) fn new(config: &BurstConfig, now: Timestamp) -> Result<Self, ConfigError> {
+        let counted = Cell::new(config.counted()?, Algorithm::sliding_window(), now)?;
+        let told = Cell::new(config.told()?, Algorithm::Gcra, now)?;
         let (punishes, watches) = (AtomicBool::new(config.punishes()), AtomicBool::new(true));
         Ok(Self { counted, told, punishes, watches })
     }

@@ -41,7 +41,7 @@ impl AtomicGcra {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_clock(quota: Quota, clock: Clock) -> Result<Self, ConfigError> {
-        Ok(Self { cell: GcraCell::new(quota)?, clock })
+        Ok(Self { cell: GcraCell::new(quota, clock.now())?, clock })
     }
 
     /// Takes a cell if there is one.

@@ -5,7 +5,7 @@ use seawall_core::time::{Clock, Timestamp};
 
 use super::{Decision, Denied, Epoch, Granted, Published};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Turns};
+use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Turns, origin};
 use crate::quota::Quota;
 
 /// A [`Gcra`]'s one word, changed by a compare-and-swap. A refusal writes nothing.
@@ -22,8 +22,9 @@ pub(crate) struct GcraCell {
 }
 
 impl GcraCell {
-    pub(crate) fn new(quota: Quota) -> Result<Self, ConfigError> {
-        let published = Published::new(&Gcra::new(quota)?, quota);
+    /// The bucket of this quota, full `now`.
+    pub(crate) fn new(quota: Quota, now: Timestamp) -> Result<Self, ConfigError> {
+        let published = Published::new(&Gcra::new(quota)?.since(origin(now)), quota);
         let (tat, longest_wait) = (AtomicU64::new(0), AtomicU64::new(0));
         Ok(Self { tat, longest_wait, published, epoch: Epoch::new(), turns: Mutex::new(Turns::default()) })
     }

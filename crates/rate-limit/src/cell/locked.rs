@@ -5,13 +5,15 @@ use seawall_core::time::{Clock, Timestamp};
 use super::{Decision, Denied, Epoch, Granted};
 use crate::algorithm::{Algorithm, Built};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Limit, Taken, Want, owing};
+use crate::limit::{Carry, Limit, Taken, Want, origin, owing};
 use crate::quota::Quota;
 
 /// Any [`Limit`] with its state, under a lock.
 pub(crate) struct Locked<L: Limit> {
     inner: Mutex<Inner<L>>,
     epoch: Epoch,
+    /// Since when all its limits count.
+    zero: Timestamp,
 }
 
 struct Inner<L: Limit> {
@@ -38,9 +40,12 @@ pub(crate) trait Store: Send + Sync {
 }
 
 impl<L: Limit> Locked<L> {
-    pub(crate) fn new(limit: L, quota: Quota) -> Self {
+    /// The state of a limit that is new `now`.
+    pub(crate) fn new(limit: L, quota: Quota, now: Timestamp) -> Self {
+        let zero = origin(now);
+        let limit = limit.since(zero);
         let inner = Inner { limit, limits: Limits::of(quota), state: L::State::default(), longest_wait: 0 };
-        Self { inner: Mutex::new(inner), epoch: Epoch::new() }
+        Self { inner: Mutex::new(inner), epoch: Epoch::new(), zero }
     }
 }
 
@@ -107,7 +112,7 @@ impl<L: Built> Store for Locked<L> {
     }
 
     fn carry(&self, quota: Quota, algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
-        let limit = L::build(quota, algorithm)?;
+        let limit = L::build(quota, algorithm)?.since(self.zero);
         let inner = &mut *self.inner.lock();
         self.epoch.advance();
         let state = std::mem::take(&mut inner.state);

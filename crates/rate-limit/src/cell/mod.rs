@@ -54,22 +54,28 @@ pub(crate) enum Cell {
 
 impl Cell {
     /// The cell of a limiter.
-    pub(crate) fn scaled(quota: Quota, algorithm: Algorithm, scaling: Scaling) -> Result<Self, ConfigError> {
-        let cell = Self::new(quota, algorithm)?;
+    pub(crate) fn scaled(
+        quota: Quota,
+        algorithm: Algorithm,
+        scaling: Scaling,
+        now: Timestamp,
+    ) -> Result<Self, ConfigError> {
+        let cell = Self::new(quota, algorithm, now)?;
         Ok(match scaling {
             Scaling::Strict => cell,
             Scaling::Sharded => Self::Sharded(Box::new(Sharded::new(cell))),
         })
     }
 
-    pub(crate) fn new(quota: Quota, algorithm: Algorithm) -> Result<Self, ConfigError> {
+    /// A cell from which nothing was taken, which counts since a while before `now`.
+    pub(crate) fn new(quota: Quota, algorithm: Algorithm, now: Timestamp) -> Result<Self, ConfigError> {
         macro_rules! under_lock {
             ($limit:ty) => {
-                Self::Locked(Box::new(Locked::new(<$limit>::build(quota, algorithm)?, quota)))
+                Self::Locked(Box::new(Locked::new(<$limit>::build(quota, algorithm)?, quota, now)))
             };
         }
         Ok(match algorithm {
-            Algorithm::Gcra => Self::Gcra(Box::new(GcraCell::new(quota)?)),
+            Algorithm::Gcra => Self::Gcra(Box::new(GcraCell::new(quota, now)?)),
             Algorithm::SlidingWindow { .. } => {
                 let window = SlidingWindow::build(quota, algorithm)?;
                 Self::Window(Box::new(WindowCell::new(window, Limits::of(quota))))

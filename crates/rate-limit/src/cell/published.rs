@@ -1,5 +1,6 @@
 use seawall_core::ConfigError;
 use seawall_core::sync::atomic::{AtomicU64, Ordering, fence};
+use seawall_core::time::Timestamp;
 
 use crate::figures::Limits;
 use crate::limit::Gcra;
@@ -17,6 +18,7 @@ pub(crate) struct Published {
     period: AtomicU64,
     /// The same for ever, so that what is remembered keeps its meaning.
     ticks_per_nano: u64,
+    zero: Timestamp,
 }
 
 impl Published {
@@ -28,6 +30,7 @@ impl Published {
             sizes: AtomicU64::new(0),
             period: AtomicU64::new(0),
             ticks_per_nano: gcra.ticks_per_nano(),
+            zero: gcra.zero(),
         };
         published.write(gcra, quota);
         published
@@ -53,6 +56,7 @@ impl Published {
                 self.interval.load(Ordering::Relaxed),
                 self.capacity.load(Ordering::Relaxed),
                 limits.burst_size(),
+                self.zero,
             );
             fence(Ordering::Acquire);
             if version & 1 == 0 && self.version.load(Ordering::Relaxed) == version {

@@ -11,7 +11,7 @@ use super::store::{Keep, of_class};
 use crate::algorithm::{Algorithm, Built};
 use crate::cell::{Decision, Denied, Epoch, Granted, Published};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Want};
+use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Want, origin};
 use crate::quota::Quota;
 
 /// One [`GcraTable`] for the keys of all classes, whose quotas count in the same ticks.
@@ -22,9 +22,9 @@ pub(super) struct GcraStore {
 }
 
 impl GcraStore {
-    pub(super) fn new(quotas: &[Quota], keys: usize) -> Result<Self, ConfigError> {
+    pub(super) fn new(quotas: &[Quota], keys: usize, now: Timestamp) -> Result<Self, ConfigError> {
         let [first, ..] = quotas else { return Err(no_class()) };
-        let ticks = Gcra::new(*first)?;
+        let ticks = Gcra::new(*first)?.since(origin(now));
         let table = GcraTable::new(keys);
         let classes = quotas.iter().enumerate().map(|(class, quota)| {
             let gcra = ticks.alike(*quota).map_err(|error| of_class(class, error))?;

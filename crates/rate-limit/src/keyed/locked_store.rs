@@ -11,7 +11,7 @@ use super::store::{Keep, of_class};
 use crate::algorithm::{Algorithm, Built};
 use crate::cell::{Decision, Denied, Epoch, Granted};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Taken, Want};
+use crate::limit::{Carry, Taken, Want, origin};
 use crate::quota::Quota;
 
 /// A [`LockedTable`] for the keys of each class: what the state of one limit means, another cannot say.
@@ -19,6 +19,8 @@ pub(super) struct LockedStore<L: Built> {
     /// By class; at least one.
     tables: Box<[LockedTable<L>]>,
     epoch: Epoch,
+    /// Since when all its limits count.
+    zero: Timestamp,
 }
 
 impl<L: Built> LockedStore<L> {
@@ -27,11 +29,13 @@ impl<L: Built> LockedStore<L> {
         algorithm: Algorithm,
         keys: usize,
         newcomers: Newcomers,
+        now: Timestamp,
     ) -> Result<Self, ConfigError> {
-        let tables = built::<L>(quotas, algorithm)?.into_iter().zip(quotas);
+        let zero = origin(now);
+        let tables = built::<L>(quotas, algorithm, zero)?.into_iter().zip(quotas);
         let table = |(limit, quota): (L, &Quota)| LockedTable::new(keys, limit, Limits::of(*quota), newcomers);
         let tables = tables.map(table).collect();
-        Ok(Self { tables, epoch: Epoch::new() })
+        Ok(Self { tables, epoch: Epoch::new(), zero })
     }
 
     fn table(&self, class: u8) -> &LockedTable<L> {
@@ -39,8 +43,10 @@ impl<L: Built> LockedStore<L> {
     }
 }
 
-fn built<L: Built>(quotas: &[Quota], algorithm: Algorithm) -> Result<Vec<L>, ConfigError> {
-    let build = |(class, quota): (usize, &Quota)| L::build(*quota, algorithm).map_err(|error| of_class(class, error));
+fn built<L: Built>(quotas: &[Quota], algorithm: Algorithm, zero: Timestamp) -> Result<Vec<L>, ConfigError> {
+    let build = |(class, quota): (usize, &Quota)| {
+        L::build(*quota, algorithm).map(|limit| limit.since(zero)).map_err(|error| of_class(class, error))
+    };
     quotas.iter().enumerate().map(build).collect()
 }
 
@@ -90,11 +96,11 @@ impl<L: Built> Keep for LockedStore<L> {
     }
 
     fn check(&self, quotas: &[Quota], algorithm: Algorithm) -> Result<(), ConfigError> {
-        built::<L>(quotas, algorithm).map(drop)
+        built::<L>(quotas, algorithm, self.zero).map(drop)
     }
 
     fn carry(&self, quotas: &[Quota], algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
-        let limits = built::<L>(quotas, algorithm)?;
+        let limits = built::<L>(quotas, algorithm, self.zero)?;
         // What was granted under the old quotas is not taken back under the new ones.
         self.epoch.during(|| {
             for ((table, limit), quota) in self.tables.iter().zip(limits).zip(quotas) {

@@ -151,14 +151,14 @@ impl<K: Hash + ?Sized, S: SeededHash> Configure for KeyedLimiter<K, S> {
 
     fn build(config: Keyed<K>, clock: Clock) -> Result<Self, ConfigError> {
         let name = config.check()?;
-        let keys = config.capacity as usize;
+        let (keys, now) = (config.capacity as usize, clock.now());
         let (seed, class_of) = (config.seed.unwrap_or_else(Seed::unforeseen), config.class_of.clone());
         let watch = OnceLock::new();
         if let Some(burst) = &config.each.burst {
-            let _ = watch.set(Watch::new(burst, keys).map_err(of_each)?);
+            let _ = watch.set(Watch::new(burst, keys, now).map_err(of_each)?);
         }
         let settings = Settings::new(config);
-        let store = Store::new(&settings.quotas(), settings.each().algorithm, keys).map_err(of_each)?;
+        let store = Store::new(&settings.quotas(), settings.each().algorithm, keys, now).map_err(of_each)?;
         settings.check(store.keep()).map_err(of_each)?;
         Ok(Self::of(Parts { store, seed, class_of, clock, name, settings, watch }))
     }
@@ -199,7 +199,7 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
         match (self.watch.get(), &settings.each().burst) {
             (Some(watch), burst) => watch.reconfigure(burst.as_ref(), now),
             (None, Some(burst)) => {
-                let _ = self.watch.set(Watch::new(burst, settings.config.capacity as usize)?);
+                let _ = self.watch.set(Watch::new(burst, settings.config.capacity as usize, now)?);
                 Ok(())
             }
             (None, None) => Ok(()),

@@ -64,14 +64,19 @@ pub(super) trait Keep: Send + Sync {
 
 impl Store {
     /// Room for so many keys of classes with these quotas, of which there is at least one.
-    pub(super) fn new(quotas: &[Quota], algorithm: Algorithm, keys: usize) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        quotas: &[Quota],
+        algorithm: Algorithm,
+        keys: usize,
+        now: Timestamp,
+    ) -> Result<Self, ConfigError> {
         macro_rules! under_locks {
             ($limit:ty) => {
-                Self::Any(Box::new(LockedStore::<$limit>::new(quotas, algorithm, keys, Newcomers::Inherit)?))
+                Self::Any(Box::new(LockedStore::<$limit>::new(quotas, algorithm, keys, Newcomers::Inherit, now)?))
             };
         }
         Ok(match algorithm {
-            Algorithm::Gcra => Self::Gcra(GcraStore::new(quotas, keys)?),
+            Algorithm::Gcra => Self::Gcra(GcraStore::new(quotas, keys, now)?),
             Algorithm::SlidingWindow { .. } => under_locks!(SlidingWindow),
             Algorithm::SlidingLog => under_locks!(SlidingLog),
             Algorithm::WindowCounter => under_locks!(WindowCounter),

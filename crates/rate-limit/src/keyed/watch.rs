@@ -31,10 +31,10 @@ pub(super) struct Noted {
 }
 
 impl Watch {
-    pub(super) fn new(config: &BurstConfig, keys: usize) -> Result<Self, ConfigError> {
+    pub(super) fn new(config: &BurstConfig, keys: usize, now: Timestamp) -> Result<Self, ConfigError> {
         let counted = [config.counted()?];
-        let counted = LockedStore::new(&counted, Algorithm::sliding_window(), keys, Newcomers::BeginAnew)?;
-        let told = GcraStore::new(&[config.told()?], keys)?;
+        let counted = LockedStore::new(&counted, Algorithm::sliding_window(), keys, Newcomers::BeginAnew, now)?;
+        let told = GcraStore::new(&[config.told()?], keys, now)?;
         let (punishes, watches) = (AtomicBool::new(config.punishes()), AtomicBool::new(true));
         Ok(Self { counted, told, punishes, watches })
     }

@@ -23,6 +23,8 @@ pub struct Gcra {
     interval: u64,
     capacity: u64,
     burst: u32,
+    /// From when on ticks are counted, in nanoseconds.
+    zero: u64,
 }
 
 impl Gcra {
@@ -51,7 +53,7 @@ impl Gcra {
     /// As [`new`](Self::new).
     pub fn alike(&self, quota: Quota) -> Result<Self, ConfigError> {
         quota.check()?;
-        Self::with_ticks(quota, self.ticks_per_nano)
+        Ok(Self { zero: self.zero, ..Self::with_ticks(quota, self.ticks_per_nano)? })
     }
 
     fn with_ticks(quota: Quota, ticks_per_nano: u64) -> Result<Self, ConfigError> {
@@ -64,13 +66,24 @@ impl Gcra {
             let valid = format!("1 to {most}: what {} refills in two years", quota.limit());
             return Err(ConfigError::new("quota.burst", quota.burst_size(), valid));
         };
-        Ok(Self { ticks_per_nano, interval, capacity, burst: quota.burst_size() })
+        Ok(Self { ticks_per_nano, interval, capacity, burst: quota.burst_size(), zero: 0 })
     }
 
     /// A limit that was taken apart.
     #[inline(always)]
-    pub(crate) const fn from_parts(ticks_per_nano: u64, interval: u64, capacity: u64, burst: u32) -> Self {
-        Self { ticks_per_nano, interval, capacity, burst }
+    pub(crate) const fn from_parts(
+        ticks_per_nano: u64,
+        interval: u64,
+        capacity: u64,
+        burst: u32,
+        zero: Timestamp,
+    ) -> Self {
+        Self { ticks_per_nano, interval, capacity, burst, zero: zero.as_nanos() }
+    }
+
+    /// From when on ticks are [counted](Limit::since): the clock's zero, unless another time was said.
+    pub const fn zero(&self) -> Timestamp {
+        Timestamp::from_nanos(self.zero)
     }
 
     /// Ticks of a nanosecond.
@@ -93,10 +106,15 @@ impl Gcra {
         self.burst
     }
 
-    /// This time in ticks. Saturates nine years or more after the clock's zero; from then on nothing passes.
+    /// This time in ticks. Saturates nine years or more after the [zero](Self::zero); from then on nothing passes.
     #[inline(always)]
     pub const fn ticks(&self, at: Timestamp) -> u64 {
-        at.as_nanos().saturating_mul(self.ticks_per_nano)
+        at.as_nanos().saturating_sub(self.zero).saturating_mul(self.ticks_per_nano)
+    }
+
+    /// The time of so many ticks, rounded up.
+    pub(super) const fn time(&self, ticks: u64) -> Timestamp {
+        Timestamp::from_nanos(self.zero.saturating_add(self.nanos(ticks)))
     }
 
     /// So many ticks in nanoseconds, rounded up.
@@ -207,7 +225,7 @@ impl Limit for Gcra {
     }
 
     fn reset_at(&self, state: &u64) -> Timestamp {
-        Timestamp::from_nanos(self.nanos(*state))
+        self.time(*state)
     }
 
     fn merge(&self, state: &mut u64, other: &u64) {
@@ -234,6 +252,10 @@ impl Limit for Gcra {
         // More than a whole burst is owed by reservations alone, and those wait no longer than they were told.
         let owed = u64::try_from(owed).unwrap_or(Self::LARGEST).min(Self::LARGEST);
         self.ticks(now).saturating_add(owed)
+    }
+
+    fn since(self, zero: Timestamp) -> Self {
+        Self { zero: zero.as_nanos(), ..self }
     }
 }
 

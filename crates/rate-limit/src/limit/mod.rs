@@ -83,8 +83,18 @@ pub trait Limit: Send + Sync {
     /// Moves the state by so many nanoseconds towards the past.
     fn pull_back(&self, state: &mut Self::State, by: u64);
 
-    /// The state for this limit of what `from` remembered.
+    /// The state for this limit of what `from` remembered. Both count [since](Self::since) the same time.
     fn carry(&self, from: &Self, state: Self::State, carry: Carry, now: Timestamp) -> Self::State;
+
+    /// The same limit, counting from this time on. For limits that count in a fraction of a nanosecond, and would come to their end
+    /// on a clock whose zero is long past; states of another time mean something else. Nothing comes back before it.
+    #[must_use]
+    fn since(self, _zero: Timestamp) -> Self
+    where
+        Self: Sized,
+    {
+        self
+    }
 }
 
 /// What is asked of a [`Limit`].
@@ -158,6 +168,13 @@ pub enum Carry {
     Proportional,
     /// It is forgotten: everybody begins anew.
     Reset,
+}
+
+/// Since when a limit counts that is made now: so long ago that no clock steps back beyond it which is of any use, and at most since
+/// the clock's zero.
+pub(crate) fn origin(now: Timestamp) -> Timestamp {
+    // 417 days, of the nine years that can be counted.
+    now - Duration::from_nanos(1 << 55)
 }
 
 /// A count by its share of another limit, rounded up.

@@ -98,7 +98,7 @@ impl Limit for Pacer {
 
     fn give_back(&self, state: &mut PacerState, taken: Taken, now: Timestamp) {
         let now = self.gcra.ticks(now);
-        let newest = state.full == taken.mark && self.gcra.nanos(state.last) == taken.act_at.as_nanos();
+        let newest = state.full == taken.mark && self.gcra.time(state.last) == taken.act_at;
         let refund = Refund {
             paid: u64::from(taken.cells).saturating_mul(self.gcra.interval()),
             elapsed: now.saturating_sub(self.gcra.ticks(taken.act_at)),
@@ -120,7 +120,7 @@ impl Limit for Pacer {
 
     /// When the next turn is free: a key that was never seen has no more.
     fn reset_at(&self, state: &PacerState) -> Timestamp {
-        Timestamp::from_nanos(self.gcra.nanos(state.full.saturating_sub(self.slack_ticks())))
+        self.gcra.time(state.full.saturating_sub(self.slack_ticks()))
     }
 
     /// The later of the two; one that was never seen has nothing that could be merged.
@@ -155,5 +155,9 @@ impl Limit for Pacer {
             None => self.gcra.carry(&from.gcra, next, carry, now),
         };
         PacerState { full: next.saturating_add(self.slack_ticks()).max(1), last: ticks(state.last) }
+    }
+
+    fn since(self, zero: Timestamp) -> Self {
+        Self { gcra: self.gcra.since(zero), ..self }
     }
 }

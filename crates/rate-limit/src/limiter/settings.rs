@@ -115,13 +115,13 @@ impl Configure for Limiter {
 
     fn build(config: Config, clock: Clock) -> Result<Self, ConfigError> {
         let name = config.check()?;
-        let max_wait = config.max_wait_nanos();
+        let (max_wait, now) = (config.max_wait_nanos(), clock.now());
         let watch = OnceLock::new();
         if let Some(burst) = &config.burst {
-            let _ = watch.set(Watch::new(burst)?);
+            let _ = watch.set(Watch::new(burst, now)?);
         }
         let settings = Settings::new(config);
-        let cell = Cell::scaled(settings.quota(), settings.config.algorithm, settings.config.scaling)?;
+        let cell = Cell::scaled(settings.quota(), settings.config.algorithm, settings.config.scaling, now)?;
         settings.check(&cell)?;
         Ok(Self {
             cell,
@@ -176,7 +176,7 @@ impl Limiter {
         match (self.watch.get(), &settings.config.burst) {
             (Some(watch), burst) => watch.reconfigure(burst.as_ref(), now),
             (None, Some(burst)) => {
-                let _ = self.watch.set(Watch::new(burst)?);
+                let _ = self.watch.set(Watch::new(burst, now)?);
                 Ok(())
             }
             (None, None) => Ok(()),

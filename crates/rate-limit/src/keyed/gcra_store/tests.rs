@@ -16,7 +16,7 @@ fn what_is_paid_by_the_old_quota_while_it_is_replaced_has_no_receipt_of_the_new_
     let (clock, time) = Clock::manual();
     time.advance(Duration::from_secs(1));
     let [slow, fast] = [10, 1_000].map(|limit| vec![Quota::per_second(limit); 256]);
-    let store = GcraStore::new(&slow, 64).expect("valid");
+    let store = GcraStore::new(&slow, 64, clock.now()).expect("valid");
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let replaces = scope.spawn(|| {
@@ -47,7 +47,7 @@ fn print(key: u64) -> Print {
 fn a_debt_that_lasts_for_ever_is_refused_and_holds_nobody_up() {
     let (clock, time) = Clock::manual();
     time.advance(Duration::from_secs(1));
-    let store = GcraStore::new(&[Quota::per_second(10)], 4).expect("valid");
+    let store = GcraStore::new(&[Quota::per_second(10)], 4, clock.now()).expect("valid");
     let (now, ever) = (clock.now(), u64::MAX);
     for key in 0..6 {
         store.owe(Debt { print: print(key).word(), owed: ever, cells: 0 }, Duration::ZERO, now);
