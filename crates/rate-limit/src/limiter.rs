@@ -123,9 +123,11 @@ impl Limiter {
 
     /// Waits for so many cells, however long it takes, in turn.
     ///
-    /// Turns lie one after the other in time, and one that is given up leaves a gap unless it was the last. Callers who ask for
-    /// turns far ahead and give them up hold up whoever comes after them: where callers are not trusted to wait, bound the wait by
-    /// [`reserve`](Self::reserve) or [`admit_within`](Shared::admit_within).
+    /// Turns lie one after the other in time. One that is given up leaves a gap while anybody waits behind it, and none once
+    /// nobody does: those who give up hold up nobody who asks after them. Beyond 512 moments that are waited for (8 of a
+    /// [log](crate::Algorithm::SlidingLog)) neighbours are given up together. Callers who wait far ahead hold up whoever comes
+    /// after them: where they are not trusted, bound the wait by [`reserve`](Self::reserve) or
+    /// [`admit_within`](Shared::admit_within).
     ///
     /// # Errors
     /// [`Throttled`] at once if there never are as many, or while a burst is [punished](crate::BurstConfig::penalty).

@@ -9,7 +9,7 @@ use crate::limiter::Limiter;
 /// A turn that was promised: from [`act_at`](Self::act_at) on the cells may be used.
 ///
 /// Turns are promised in the order of the questions and cannot be overtaken. Dropped before its turn, a reservation is given
-/// back: as much of it as nobody has built upon who came later. After its turn, or if its turn was at once, it counts as used;
+/// back: as much of it as nobody has built upon who came later, and the rest once all of those have given up too. After its turn, or if its turn was at once, it counts as used;
 /// [`keep`](Self::keep) it to use it whenever it is dropped.
 #[must_use = "a reservation that is dropped before its turn is given back"]
 pub struct Reservation<'a> {
@@ -21,6 +21,11 @@ impl Reservation<'_> {
     /// From when on the cells may be used.
     pub fn act_at(&self) -> Timestamp {
         self.grant.as_ref().map_or(Timestamp::ZERO, Grant::act_at)
+    }
+
+    /// How many cells.
+    pub fn cells(&self) -> u32 {
+        self.grant.as_ref().map_or(0, Grant::cells)
     }
 
     /// How long after the question that is.

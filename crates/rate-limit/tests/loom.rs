@@ -141,6 +141,70 @@ fn a_bucket_gives_turns_in_order_and_takes_them_back() {
     });
 }
 
+/// Both cells, of which one has been taken: the next turn is in so many seconds.
+fn lined_up() -> [(&'static str, Config, Duration); 2] {
+    [("bucket", bucket(Quota::per_second(1)), SECOND), ("window", window(1), 9 * BUCKET)]
+}
+
+/// Those who give up while others line up leave the place in time that nobody stands behind: never one that was promised.
+#[test]
+fn whoever_gives_up_leaves_no_more_than_nobody_holds() {
+    for (name, config, wait) in lined_up() {
+        explore(&format!("{name}: give up, give up, reserve"), 20, move |order| {
+            let limiting = Limiting::new(config.clone());
+            limiting.limiter.check().expect("the only one");
+            let (first, second) = {
+                let reserve = || limiting.limiter.reserve(1, 100 * SECOND).expect("in turn").keep();
+                (reserve(), reserve())
+            };
+            together(
+                &limiting,
+                order,
+                [
+                    on(0, move |limiting| limiting.limiter.refund(first)),
+                    on(1, move |limiting| limiting.limiter.refund(second)),
+                    on(1, move |limiting| {
+                        let turn = limiting.limiter.reserve(1, 100 * SECOND).expect("in turn").keep();
+                        limiting
+                            .admitted
+                            .fetch_add(u32::try_from(turn.wait().as_millis()).expect("small"), Ordering::Relaxed);
+                    }),
+                ],
+            );
+            let kept = Duration::from_millis(limiting.admitted().into());
+            assert!(kept >= wait && kept <= 3 * wait, "{kept:?}");
+            let next = limiting.limiter.reserve(1, 100 * SECOND).expect("in turn").keep();
+            assert_eq!(next.wait(), kept + wait, "it stands behind the only one who stayed");
+        });
+    }
+}
+
+/// A turn is given up when its time has come by one clock and not by the other: what others take at once meanwhile stays taken.
+#[test]
+fn whoever_gives_up_late_takes_nothing_from_those_who_passed() {
+    for (name, config, wait) in lined_up() {
+        explore(&format!("{name}: give up, time passes, take"), 20, move |order| {
+            let limiting = Limiting::new(config.clone());
+            limiting.limiter.check().expect("the only one");
+            let turn = limiting.limiter.reserve(1, 100 * SECOND).expect("in turn").keep();
+            together(
+                &limiting,
+                order,
+                [
+                    on(0, move |limiting| limiting.limiter.refund(turn)),
+                    on(1, move |limiting| {
+                        limiting.time.advance(2 * wait);
+                        limiting.take(1);
+                    }),
+                ],
+            );
+            assert_eq!(limiting.admitted(), 1, "two intervals have passed since the first, and one turn at most");
+            assert_eq!(limiting.limiter.take_up_to(1).cells(), 0);
+            limiting.limiter.check().expect_err("it was taken at this moment");
+        });
+    }
+}
+
 /// Whoever decides while the quota is replaced decides by the old one or the new one, in whole, and pays by it: by the interval of
 /// the one and the burst of the other three cells would pass.
 #[test]

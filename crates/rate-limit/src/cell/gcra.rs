@@ -3,6 +3,7 @@ use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::{Clock, Timestamp};
 
+use super::line::{Line, MANY};
 use super::{Decision, Denied, Epoch, Granted, Published};
 use crate::figures::{Figures, Limits};
 use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Turns, origin};
@@ -18,7 +19,26 @@ pub(crate) struct GcraCell {
     published: Published,
     epoch: Epoch,
     /// Held by whoever waits for a turn, gives back, replaces the quota or forgets the state.
-    turns: Mutex<Turns>,
+    slow: Mutex<Slow>,
+}
+
+/// What is known of turns.
+struct Slow {
+    turns: Turns,
+    line: Line<(u64, Turns)>,
+    /// The arrival time after the last of the line joined it, or was given back to.
+    lined_up: u64,
+}
+
+impl Slow {
+    /// Knows what is known while this is the arrival time in this epoch: of a line only as long as nobody else has changed it.
+    fn at(&mut self, tat: u64, epoch: u32) -> &mut Self {
+        let line = self.line.of(epoch);
+        if self.lined_up != tat {
+            line.forget();
+        }
+        self
+    }
 }
 
 impl GcraCell {
@@ -26,7 +46,8 @@ impl GcraCell {
     pub(crate) fn new(quota: Quota, now: Timestamp) -> Result<Self, ConfigError> {
         let published = Published::new(&Gcra::new(quota)?.since(origin(now)), quota);
         let (tat, longest_wait) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self { tat, longest_wait, published, epoch: Epoch::new(), turns: Mutex::new(Turns::default()) })
+        let slow = Slow { turns: Turns::default(), line: Line::new(MANY), lined_up: 0 };
+        Ok(Self { tat, longest_wait, published, epoch: Epoch::new(), slow: Mutex::new(slow) })
     }
 
     #[inline(always)]
@@ -79,16 +100,15 @@ impl GcraCell {
     #[cold]
     #[inline(never)]
     fn take_turn(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
-        let mut turns = self.turns.lock();
-        let mut tat = self.tat.load(Ordering::Acquire);
+        let mut slow = self.slow.lock();
         loop {
+            // Before the word: whoever ends the epoch after this has changed the word once it is changed here.
+            let epoch = self.epoch.read();
+            let tat = self.tat.load(Ordering::Acquire);
             let (gcra, limits) = self.published.read();
             let now = gcra.ticks(at);
             // A turn that lies ahead only because the clock has stepped back is nobody's.
-            if self.is_ahead(&gcra, tat, now)
-                && let Some(healed) = self.heal(clock)
-            {
-                tat = healed;
+            if self.is_ahead(&gcra, tat, now) && self.heal(clock).is_some() {
                 continue;
             }
             let new = match gcra.advance(tat, now, cells, max_wait) {
@@ -102,16 +122,17 @@ impl GcraCell {
             let wait = (new - now).saturating_sub(gcra.capacity());
             // Before the word, so that nobody takes its time for one of a clock that has stepped back.
             self.longest_wait.fetch_max(wait, Ordering::Relaxed);
-            match self.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => {
-                    let figures = figures(&gcra, new, now);
-                    let act_at = Timestamp::from_nanos(at.as_nanos().saturating_add(figures.nanos(wait)));
-                    if wait > 0 {
-                        turns.last = turns.last.max(gcra.ticks(act_at));
-                    }
-                    return Ok(Granted { taken: Taken { at, act_at, cells, mark: new }, figures });
+            if self.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                let figures = figures(&gcra, new, now);
+                let act_at = Timestamp::from_nanos(at.as_nanos().saturating_add(figures.nanos(wait)));
+                let taken = Taken { at, act_at, cells, mark: new };
+                let Slow { turns, line, lined_up } = slow.at(tat, epoch);
+                line.granted(&taken, Some((tat, *turns)));
+                *lined_up = new;
+                if wait > 0 {
+                    turns.last = turns.last.max(gcra.ticks(act_at));
                 }
-                Err(found) => tat = found,
+                return Ok(Granted { taken, figures });
             }
         }
     }
@@ -173,18 +194,28 @@ impl GcraCell {
     }
 
     pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
-        let mut turns = self.turns.lock();
+        let mut slow = self.slow.lock();
         let mut tat = self.tat.load(Ordering::Acquire);
         // After the word was read: whatever ends the epoch now changes the word first.
         while self.epoch.takes(epoch) {
             let (gcra, _) = self.published.read();
-            let (refund, after) = gcra.refundable_by_turns(tat, &taken, gcra.ticks(now), *turns);
-            match self.tat.compare_exchange_weak(tat, tat - refund, Ordering::AcqRel, Ordering::Acquire) {
+            let give_back = |(tat, turns): &mut (u64, Turns)| {
+                let (refund, after) = gcra.refundable_by_turns(*tat, &taken, gcra.ticks(now), *turns);
+                (*tat, *turns) = (*tat - refund, after);
+            };
+            let Slow { turns, line, lined_up } = slow.at(tat, epoch);
+            let mut state = (tat, *turns);
+            line.give_back(&mut state, &taken, now, give_back);
+            match self.tat.compare_exchange(tat, state.0, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
-                    *turns = after;
+                    (*lined_up, *turns) = state;
                     return;
                 }
-                Err(found) => tat = found,
+                Err(found) => {
+                    // Somebody was granted a cell at once, after which none of the line is returned to.
+                    line.forget();
+                    tat = found;
+                }
             }
         }
     }
@@ -195,7 +226,7 @@ impl GcraCell {
     }
 
     pub(crate) fn carry(&self, quota: Quota, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
-        let _alone = self.turns.lock();
+        let _alone = self.slow.lock();
         self.published.replace(quota, |old, new| {
             // Nobody reads the new quota, or takes by the old one what is carried, until it is there.
             self.epoch.advance();
@@ -215,13 +246,13 @@ impl GcraCell {
 
     /// Owes nothing.
     pub(crate) fn reset(&self) {
-        let _alone = self.turns.lock();
+        let _alone = self.slow.lock();
         self.epoch.during(|| self.update(|_, _| 0));
     }
 
     /// Owes until `reset_at`, if it owes for less.
     pub(crate) fn raise(&self, reset_at: Timestamp, now: Timestamp) {
-        let _alone = self.turns.lock();
+        let _alone = self.slow.lock();
         self.epoch.during(|| {
             self.update(|gcra, tat| {
                 let full = gcra.ticks(now).saturating_add(gcra.capacity());

@@ -2,10 +2,11 @@ use seawall_core::ConfigError;
 use seawall_core::sync::Mutex;
 use seawall_core::time::{Clock, Timestamp};
 
+use super::line::{FEW, Line, MANY};
 use super::{Decision, Denied, Epoch, Granted};
 use crate::algorithm::{Algorithm, Built};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Limit, Taken, Want, origin, owing};
+use crate::limit::{Carry, Limit, Refused, Taken, Want, origin, owing};
 use crate::quota::Quota;
 
 /// Any [`Limit`] with its state, under a lock.
@@ -22,6 +23,7 @@ struct Inner<L: Limit> {
     state: L::State,
     /// The longest wait that was ever granted, in nanoseconds.
     longest_wait: u64,
+    line: Line<L::State>,
 }
 
 /// What a cell does, whatever its algorithm.
@@ -43,15 +45,17 @@ impl<L: Limit> Locked<L> {
     /// The state of a limit that is new `now`.
     pub(crate) fn new(limit: L, quota: Quota, now: Timestamp) -> Self {
         let zero = origin(now);
-        let limit = limit.since(zero);
-        let inner = Inner { limit, limits: Limits::of(quota), state: L::State::default(), longest_wait: 0 };
+        let (limit, state) = (limit.since(zero), L::State::default());
+        // A state of many parts is remembered a few times only.
+        let most = if std::mem::needs_drop::<L::State>() { FEW } else { MANY };
+        let inner = Inner { limit, limits: Limits::of(quota), state, longest_wait: 0, line: Line::new(most) };
         Self { inner: Mutex::new(inner), epoch: Epoch::new(), zero }
     }
 }
 
 impl<L: Built> Store for Locked<L> {
     fn take(&self, want: Want, clock: &Clock) -> Decision {
-        let Inner { limit, limits, state, longest_wait } = &mut *self.inner.lock();
+        let Inner { limit, limits, state, longest_wait, line } = &mut *self.inner.lock();
         let mut now = want.now;
         if limit.ahead(state, now, *longest_wait) > 0 {
             // Read again under the lock: a thread that was held up on its way here must not take that for a step of the clock.
@@ -62,12 +66,19 @@ impl<L: Built> Store for Locked<L> {
                 limit.pull_back(state, by);
             }
         }
-        let decided = limit.take(state, Want { now, ..want });
+        let (mut decided, mut before) = (limit.take(state, Want::now(now, want.cells)), None);
+        if let Err(Refused::Later { retry_after }) = decided
+            && retry_after <= want.max_wait
+        {
+            before = Some(state.clone());
+            decided = limit.take(state, Want { now, ..want });
+        }
         let owed = limit.reset_at(state).as_nanos().saturating_sub(now.as_nanos());
         let figures = Figures::plain(limit.remaining(state, now), owed);
         match decided {
             Ok(taken) => {
                 *longest_wait = (*longest_wait).max(taken.act_at.as_nanos().saturating_sub(now.as_nanos()));
+                line.of(self.epoch.read()).granted(&taken, before);
                 Ok(Granted { taken, figures })
             }
             Err(refused) => Err(Denied { refused, figures, limits: *limits }),
@@ -75,7 +86,7 @@ impl<L: Built> Store for Locked<L> {
     }
 
     fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied> {
-        let Inner { limit, limits, state, longest_wait } = &mut *self.inner.lock();
+        let Inner { limit, limits, state, longest_wait, .. } = &mut *self.inner.lock();
         let remaining = limit.remaining(state, at);
         let figures = Figures::plain(remaining, limit.reset_at(state).as_nanos().saturating_sub(at.as_nanos()));
         // A state that the clock has left behind is for a real call to mend.
@@ -101,9 +112,9 @@ impl<L: Built> Store for Locked<L> {
     }
 
     fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
-        let Inner { limit, state, .. } = &mut *self.inner.lock();
+        let Inner { limit, state, line, .. } = &mut *self.inner.lock();
         if self.epoch.takes(epoch) {
-            limit.give_back(state, taken, now);
+            line.of(epoch).give_back(state, &taken, now, |state| limit.give_back(state, taken, now));
         }
     }
 

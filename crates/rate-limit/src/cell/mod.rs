@@ -3,6 +3,7 @@
 mod atomic_gcra;
 mod epoch;
 mod gcra;
+mod line;
 mod locked;
 mod published;
 mod sharded;

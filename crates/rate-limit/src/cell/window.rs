@@ -2,6 +2,7 @@ use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::sync::{Mutex, MutexGuard};
 use seawall_core::time::{Clock, Timestamp};
 
+use super::line::{Line, MANY};
 use super::{Decision, Denied, Epoch, Granted};
 use crate::figures::{Figures, Limits};
 use crate::limit::{Carry, Limit, Refused, SlidingWindow, SlidingWindowState, Taken, Want, owing};
@@ -48,6 +49,7 @@ struct Slow {
     base: u64,
     /// The longest wait that was ever granted, in nanoseconds.
     longest_wait: u64,
+    line: Line<SlidingWindowState>,
 }
 
 impl WindowCell {
@@ -55,7 +57,8 @@ impl WindowCell {
     const FROZEN: u64 = Self::TAG - 1;
 
     pub(crate) fn new(window: SlidingWindow, limits: Limits) -> Self {
-        let slow = Slow { window, limits, state: SlidingWindowState::default(), base: 0, longest_wait: 0 };
+        let (state, line) = (SlidingWindowState::default(), Line::new(MANY));
+        let slow = Slow { window, limits, state, base: 0, longest_wait: 0, line };
         let cell = Self {
             word: AtomicU64::new(0),
             opens: AtomicU64::new(0),
@@ -191,7 +194,7 @@ impl WindowCell {
     #[cold]
     fn take_slowly(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
         let mut frozen = self.freeze();
-        let Slow { window, limits, state, longest_wait, .. } = &mut *frozen.slow;
+        let Slow { window, limits, state, longest_wait, line, .. } = &mut *frozen.slow;
         let mut now = at;
         if window.ahead(state, now, *longest_wait) > 0 {
             // Read again under the lock: a thread that was held up on its way here must not take that for a step of the clock.
@@ -203,6 +206,7 @@ impl WindowCell {
             }
         }
         window.roll(state, now);
+        let before = *state;
         let decided = window.take(state, Want { now, cells, max_wait });
         let figures = Figures::plain(
             window.remaining(state, now),
@@ -211,6 +215,7 @@ impl WindowCell {
         match decided {
             Ok(taken) => {
                 *longest_wait = (*longest_wait).max(taken.act_at.as_nanos().saturating_sub(now.as_nanos()));
+                line.of(self.epoch.read()).granted(&taken, Some(before));
                 Ok(Granted { taken, figures })
             }
             Err(refused) => Err(Denied { refused, figures, limits: *limits }),
@@ -223,7 +228,11 @@ impl WindowCell {
         let tag = (self.word.load(Ordering::Relaxed) | Self::FROZEN).wrapping_add(1);
         let word = self.word.swap(tag | Self::FROZEN, Ordering::AcqRel);
         let newest = (word & Self::FROZEN) - slow.base;
-        let Slow { window, state, .. } = &mut *slow;
+        let Slow { window, state, line, .. } = &mut *slow;
+        if newest != window.used(state).1 {
+            // Others were granted cells at once since.
+            line.forget();
+        }
         window.set_newest(state, u32::try_from(newest).unwrap_or(u32::MAX));
         Frozen { cell: self, slow, tag: tag.wrapping_add(Self::TAG) }
     }
@@ -265,9 +274,9 @@ pub(crate) struct Frozen<'a> {
 impl Frozen<'_> {
     /// Gives back what was taken in this epoch.
     pub(crate) fn give_back(&mut self, taken: Taken, epoch: u32, now: Timestamp) {
-        let Slow { window, state, .. } = &mut *self.slow;
+        let Slow { window, state, line, .. } = &mut *self.slow;
         if self.cell.epoch.takes(epoch) {
-            window.give_back(state, taken, now);
+            line.of(epoch).give_back(state, &taken, now, |state| window.give_back(state, taken, now));
         }
     }
 

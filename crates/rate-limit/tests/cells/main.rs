@@ -4,3 +4,4 @@ mod agreement;
 mod guarantee;
 mod model;
 mod threads;
+mod turns;

@@ -24,6 +24,71 @@ pub(crate) struct Model<L: Limit> {
     longest_wait: u64,
     turns: Turns,
     epoch: u32,
+    history: History<L>,
+}
+
+/// What was done in this epoch, and which turns are to come.
+struct History<L: Limit> {
+    began: (L::State, Turns),
+    steps: Vec<Step>,
+    /// The turns that stand one behind the other: those that act at one instant together, and which of them were not given up.
+    line: Vec<(Timestamp, Vec<usize>, usize)>,
+    /// What acts at this instant or before it does not stand in the line.
+    unknown: Timestamp,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Take {
+        number: usize,
+        want: Want,
+        taken: Taken,
+    },
+    GiveBack {
+        number: usize,
+        taken: Taken,
+        now: Timestamp,
+    },
+    Roll(Timestamp),
+    /// It is as if it had never been done.
+    Never,
+}
+
+impl<L: Limit> History<L> {
+    fn begins(state: L::State, turns: Turns) -> Self {
+        Self { began: (state, turns), steps: Vec::new(), line: Vec::new(), unknown: Timestamp::ZERO }
+    }
+
+    /// Nobody who stands in the line now makes room by giving up.
+    fn settle(&mut self) {
+        self.unknown = self.line.last().map_or(self.unknown, |last| last.0.max(self.unknown));
+        self.line.clear();
+    }
+
+    fn granted(&mut self, number: usize, taken: &Taken) {
+        if taken.act_at == taken.at {
+            return self.settle();
+        }
+        let come = self.line.iter().take_while(|turn| turn.0 <= taken.at).count();
+        self.unknown = self.line.drain(..come).map(|turn| turn.0).fold(self.unknown, Timestamp::max);
+        match self.line.last_mut() {
+            Some(last) if last.0 == taken.act_at => {
+                last.1.push(number);
+                last.2 += 1;
+            }
+            Some(last) if last.0 > taken.act_at => self.settle(),
+            None if self.unknown >= taken.act_at => {}
+            _ => self.line.push((taken.act_at, vec![number], 1)),
+        }
+    }
+
+    /// Gives a turn up: whose turns nobody stands behind any more.
+    fn give_up(&mut self, number: usize) -> Vec<usize> {
+        let turn = self.line.iter_mut().find(|turn| turn.1.contains(&number));
+        turn.into_iter().for_each(|turn| turn.2 -= 1);
+        let held = self.line.iter().rposition(|turn| turn.2 > 0).map_or(0, |last| last + 1);
+        self.line.drain(held..).flat_map(|turn| turn.1).collect()
+    }
 }
 
 /// What is known of the turns that were given.
@@ -54,12 +119,15 @@ pub(crate) fn by_turns(gcra: &Gcra, tat: &mut u64, taken: Taken, now: Timestamp,
 pub(crate) struct Receipt {
     pub(crate) taken: Taken,
     epoch: u32,
+    number: usize,
 }
 
 impl<L: Limit> Model<L> {
     pub(crate) fn new(quota: Quota, kind: Kind, make: fn(Quota) -> Result<L, ConfigError>, back: Back<L>) -> Self {
         let limit = make(quota).expect("a valid quota");
-        Self { make, kind, back, limit, state: L::State::default(), longest_wait: 0, turns: Turns::default(), epoch: 0 }
+        let (state, turns) = (L::State::default(), Turns::default());
+        let history = History::begins(state.clone(), turns);
+        Self { make, kind, back, limit, state, longest_wait: 0, turns, epoch: 0, history }
     }
 
     pub(crate) fn take(&mut self, want: Want) -> Result<Receipt, Refused> {
@@ -83,19 +151,66 @@ impl<L: Limit> Model<L> {
         if waits > 0 {
             self.turns.last = self.turns.last.max(taken.act_at);
         }
-        Ok(Receipt { taken, epoch })
+        let number = self.history.steps.len();
+        if taken.cells > 0 {
+            self.history.steps.push(Step::Take { number, want, taken });
+            self.history.granted(number, &taken);
+        }
+        Ok(Receipt { taken, epoch, number })
+    }
+
+    fn begin_epoch(&mut self) {
+        self.epoch += 1;
+        self.history = History::begins(self.state.clone(), self.turns);
+    }
+
+    /// What would be, had nobody ever asked for these.
+    fn without(&mut self, numbers: &[usize]) {
+        // A step that is left out keeps its place, so that numbers stay what they are.
+        for step in &mut self.history.steps {
+            match step {
+                Step::Take { number, .. } | Step::GiveBack { number, .. } if numbers.contains(number) => {
+                    *step = Step::Never;
+                }
+                _ => {}
+            }
+        }
+        (self.state, self.turns) = self.history.began.clone();
+        let first = numbers.iter().copied().min().unwrap_or_default();
+        for (place, step) in self.history.steps.clone().into_iter().enumerate() {
+            match step {
+                Step::Take { want, taken, .. } => {
+                    let again = self.limit.take(&mut self.state, want).expect("it passed");
+                    assert_eq!((again.act_at, again.cells), (taken.act_at, taken.cells), "it passed at that time");
+                    if taken.act_at > taken.at {
+                        self.turns.last = self.turns.last.max(taken.act_at);
+                    }
+                }
+                Step::GiveBack { taken, now, .. } => {
+                    (self.back)(&self.limit, &mut self.state, taken, now, &mut self.turns);
+                }
+                // Later times are not seen yet: the clock may have stepped back behind them.
+                Step::Roll(now) if place < first => self.roll_to(now),
+                Step::Roll(_) | Step::Never => {}
+            }
+        }
     }
 
     fn heal(&mut self, now: Timestamp) {
         let by = self.limit.ahead(&self.state, now, self.longest_wait);
         if by > 0 {
-            self.epoch += 1;
             self.limit.pull_back(&mut self.state, by);
+            self.begin_epoch();
         }
     }
 
     /// Lets time pass: merges a state of this moment in which nothing counts.
     fn roll(&mut self, now: Timestamp) {
+        self.history.steps.push(Step::Roll(now));
+        self.roll_to(now);
+    }
+
+    fn roll_to(&mut self, now: Timestamp) {
         let mut nothing = L::State::default();
         let taken = self.limit.take(&mut nothing, Want::one(now)).expect("nothing counts");
         self.limit.give_back(&mut nothing, taken, now);
@@ -106,7 +221,15 @@ impl<L: Limit> Model<L> {
         let taken = receipt.taken;
         let accepted = taken.cells > 0 && receipt.epoch == self.epoch && now >= taken.at;
         if accepted {
+            let number = receipt.number;
+            self.history.steps.push(Step::GiveBack { number, taken, now });
             (self.back)(&self.limit, &mut self.state, taken, now, &mut self.turns);
+            if taken.act_at > taken.at && now <= taken.act_at {
+                let left = self.history.give_up(number);
+                if !left.is_empty() {
+                    self.without(&left);
+                }
+            }
         }
         accepted
     }
@@ -115,7 +238,7 @@ impl<L: Limit> Model<L> {
         let limit = (self.make)(quota).expect("a valid quota");
         self.state = limit.carry(&self.limit, self.state.clone(), carry, now);
         self.limit = limit;
-        self.epoch += 1;
+        self.begin_epoch();
         if self.kind != Kind::Window {
             let beyond = self.limit.ahead(&self.state, now, self.longest_wait);
             self.longest_wait += beyond;
@@ -123,8 +246,8 @@ impl<L: Limit> Model<L> {
     }
 
     pub(crate) fn reset(&mut self) {
-        self.epoch += 1;
         self.state = L::State::default();
+        self.begin_epoch();
     }
 
     /// What remains, and after how many nanoseconds everything is forgotten.

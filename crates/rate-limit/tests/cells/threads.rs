@@ -12,7 +12,7 @@ use crate::guarantee::{Passed, check, nanos};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn algorithms() -> Vec<Algorithm> {
+pub(crate) fn algorithms() -> Vec<Algorithm> {
     vec![
         Algorithm::sliding_window(),
         Algorithm::SlidingWindow { buckets: 2 },
@@ -123,7 +123,7 @@ fn run(
     all.into_inner().expect("no thread panics")
 }
 
-fn is_pacing(algorithm: Algorithm) -> bool {
+pub(crate) fn is_pacing(algorithm: Algorithm) -> bool {
     matches!(algorithm, Algorithm::Pacer { .. } | Algorithm::WarmUp { .. })
 }
 

@@ -84,7 +84,6 @@ fn the_last_turn_is_given_back_whole() {
         let turn = limiter.reserve(1, HOUR).expect("an hour is enough");
         let act_at = turn.act_at();
         drop(turn);
-        // A sliding window promises nobody an earlier turn than the last one that it has promised.
         let again = limiter.reserve(1, HOUR).expect("an hour is enough");
         assert_eq!(again.act_at(), act_at, "{algorithm:?}");
         drop(again);
@@ -112,9 +111,52 @@ fn the_tail_rule_gives_back_what_nobody_has_built_upon() {
     drop(second);
     assert_eq!(turn().wait(), 3 * SECOND, "the third has built upon the second: nothing comes back");
     drop(third);
-    assert_eq!(turn().wait(), 2 * SECOND, "nobody has built upon the third");
+    assert_eq!(turn().wait(), SECOND, "nobody stands behind the third any more, nor behind the second");
     time.advance(SECOND);
-    assert_eq!(turn().wait(), SECOND);
+    assert_eq!(turn().wait(), Duration::ZERO);
+}
+
+/// In which order a crowd gives up.
+fn orders() -> [(&'static str, fn(usize) -> usize); 3] {
+    // 389 and 1 000 have no divisor in common.
+    [("first to last", |place| place), ("last to first", |place| 999 - place), ("any", |place| place * 389 % 1_000)]
+}
+
+#[test]
+fn a_thousand_who_give_up_leave_what_was_before_them() {
+    for (order, place) in orders() {
+        each(algorithms(), |algorithm, limiter, time| {
+            exhaust(limiter);
+            time.advance(Duration::from_millis(30));
+            let (before, wait) = (standing(limiter), limiter.check().expect_err("exhausted").retry_after());
+            let mut turns: Vec<_> = (0..1_000).map(|_| Some(limiter.reserve(1, HOUR).expect("in turn"))).collect();
+            let longest = turns.last().and_then(|turn| turn.as_ref()).map(seawall_rate_limit::Reservation::wait);
+            assert!(longest > Some(50 * SECOND), "{algorithm:?}: {longest:?}");
+            (0..1_000).for_each(|gone| turns[place(gone)] = None);
+            assert_eq!(standing(limiter), before, "{algorithm:?}: {order}");
+            assert_eq!(limiter.check().expect_err("exhausted").retry_after(), wait, "{algorithm:?}: {order}");
+        });
+    }
+}
+
+#[test]
+fn whoever_waits_on_holds_the_place_of_those_before_and_of_nobody_behind() {
+    for (order, place) in orders() {
+        each(algorithms(), |algorithm, limiter, time| {
+            exhaust(limiter);
+            let mut turns: Vec<_> = (0..1_000).map(|_| Some(limiter.reserve(1, HOUR).expect("in turn"))).collect();
+            let mut waits_on = turns[300].take().expect("nobody has given up");
+            let act_at = waits_on.act_at();
+            (0..1_000).for_each(|gone| turns[place(gone)] = None);
+            let next = limiter.reserve(1, HOUR).expect("in turn").keep().act_at();
+            let room = if *algorithm == Algorithm::SlidingLog { 100 * SECOND } else { 2 * SECOND };
+            assert!(act_at <= next && next <= act_at + room, "{algorithm:?}: {order}: {next} after {act_at}");
+            limiter.check().expect_err("a turn is to come");
+            time.advance(waits_on.wait());
+            waits_on = limiter.reserve(1, HOUR).expect("in turn");
+            assert!(waits_on.act_at() >= next, "{algorithm:?}: {order}");
+        });
+    }
 }
 
 #[test]
