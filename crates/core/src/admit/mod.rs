@@ -7,7 +7,7 @@ mod protected;
 mod with;
 
 pub(crate) use admission::Admission;
-pub use permit::{Hold, Permit, Ticket};
+pub use permit::{Hold, Permit};
 pub use policy::{Admits, Ask, Configure, Entry, Policy};
 pub(crate) use protected::Protected;
 pub use protected::{Classified, Conclude};

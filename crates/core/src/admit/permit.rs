@@ -1,10 +1,9 @@
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::task::{Context, Poll};
 
-use super::{Admits, Ask, Policy};
-use crate::time::{Now, Timestamp};
+use super::Policy;
+use crate::time::Now;
 use crate::{Ending, Outcome, Report, Shared};
 
 /// How a guard holds its policy: by reference, or by an owned [`Shared`].
@@ -148,55 +147,5 @@ impl<H: Hold> Drop for Permit<H> {
 impl<H: Hold> fmt::Debug for Permit<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit").finish_non_exhaustive()
-    }
-}
-
-/// What a ticket's turn brings.
-type Turn<P> = Result<<P as Policy>::Token, <P as Policy>::Refusal>;
-
-/// A place in a policy's queue. Dropping it leaves the queue.
-#[must_use = "a ticket that is dropped leaves the queue"]
-pub struct Ticket<H: Hold> {
-    hold: H,
-    place: Option<<H::Policy as Policy>::Place>,
-}
-
-impl<H: Hold> Ticket<H> {
-    pub(crate) const fn new(hold: H, place: <H::Policy as Policy>::Place) -> Self {
-        Self { hold, place: Some(place) }
-    }
-
-    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
-        self.place.as_ref().and_then(|place| self.hold.wake_at(place))
-    }
-
-    /// Looks whether the turn has come. Once ready, the ticket is spent.
-    pub(crate) fn poll<Call: ?Sized>(&mut self, ask: &Ask<'_, Call>, cx: &mut Context<'_>) -> Poll<Turn<H::Policy>>
-    where
-        H::Policy: Admits<Call>,
-    {
-        let Some(place) = self.place.as_mut() else {
-            return Poll::Ready(self.hold.try_admit(ask));
-        };
-        let polled = self.hold.poll_place(ask, place, cx);
-        if polled.is_ready() {
-            // The policy used the place up: there is nothing left to leave.
-            self.place = None;
-        }
-        polled
-    }
-}
-
-impl<H: Hold> Drop for Ticket<H> {
-    fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.hold.leave(place);
-        }
-    }
-}
-
-impl<H: Hold> fmt::Debug for Ticket<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").finish_non_exhaustive()
     }
 }

@@ -51,7 +51,7 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
     /// # Cancel safety
     /// Dropping the future leaves the queue; nothing is lost.
     pub const fn admit(self) -> Admit<'a, P, Call> {
-        Admit { with: self, admission: Admission::new(None) }
+        self.waiting(None)
     }
 
     /// Waits for its turn, at most `max_wait` from the first poll. A turn that is known to come later is refused at once.
@@ -59,7 +59,11 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
     /// # Cancel safety
     /// Dropping the future leaves the queue; nothing is lost.
     pub const fn admit_within(self, max_wait: Duration) -> Admit<'a, P, Call> {
-        Admit { with: self, admission: Admission::new(Some(max_wait)) }
+        self.waiting(Some(max_wait))
+    }
+
+    const fn waiting(self, max_wait: Option<Duration>) -> Admit<'a, P, Call> {
+        Admit { call: self.call, admission: Admission::new(self.policy, max_wait) }
     }
 
     /// Waits for its turn, at most `max_wait`, and blocks the thread meanwhile.
@@ -136,7 +140,7 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
 #[pin_project]
 #[must_use = "futures do nothing unless polled"]
 pub struct Admit<'a, P: Admits<Call>, Call: ?Sized = ()> {
-    with: With<'a, P, Call>,
+    call: &'a Call,
     #[pin]
     admission: Admission<&'a P>,
 }
@@ -146,7 +150,7 @@ impl<'a, P: Admits<Call>, Call: ?Sized> Future for Admit<'a, P, Call> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.admission.poll(&this.with.policy, this.with.call, cx)
+        this.admission.poll(*this.call, cx)
     }
 }
 

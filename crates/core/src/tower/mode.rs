@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::admit::Admission;
 use crate::time::Now;
-use crate::{Admits, Ask, Entry, Permit, Policy, Shared, Ticket};
+use crate::{Admits, Ask, Entry, Permit, Policy, Shared};
 
 /// When the policy is asked: [`Shed`], [`Wait`] or [`Backpressure`].
 pub trait Mode<P: Policy>: Clone + sealed::Sealed {
@@ -91,7 +91,7 @@ impl<P: Admits> Reservation<P> {
             match P::enter(policy, &Ask::new(&(), &now).reserving())? {
                 Entry::Admitted(token) => return Poll::Ready(Ok(Permit::new(policy.clone(), token))),
                 Entry::Queued(place) => {
-                    let queued = Admission::queued(Ticket::new(policy.clone(), place));
+                    let queued = Admission::queued(policy.clone(), place);
                     self.waiting.get_or_insert_with(|| Box::pin(None)).set(Some(queued));
                 }
             }
@@ -102,7 +102,7 @@ impl<P: Admits> Reservation<P> {
         let Some(admission) = waiting.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let turn = ready!(admission.poll(policy, &(), cx));
+        let turn = ready!(admission.poll(&(), cx));
         waiting.set(None);
         Poll::Ready(turn)
     }

@@ -20,27 +20,17 @@ where
     P: Policy,
 {
     #[pin]
-    stage: Stage<S, Req, P, C>,
+    stage: Stage<S::Future, P, C>,
+    /// Until the call starts.
+    waiting: Option<Waiting<S, Req, C>>,
     refuse: R,
 }
 
 #[pin_project(project = Project)]
-enum Stage<S, Req, P, C>
-where
-    S: tower_service::Service<Req>,
-    P: Policy,
-{
-    Admitting {
-        #[pin]
-        admission: Admission<Shared<P>>,
-        policy: Shared<P>,
-        waiting: Option<Waiting<S, Req, C>>,
-    },
-    Readying {
-        reserved: Option<Reserved<P>>,
-        waiting: Option<Waiting<S, Req, C>>,
-    },
-    Called(#[pin] Protected<Shared<P>, S::Future, C>),
+enum Stage<F, P: Policy, C> {
+    Admitting(#[pin] Admission<Shared<P>>),
+    Readying(Option<Reserved<P>>),
+    Called(#[pin] Protected<Shared<P>, F, C>),
 }
 
 /// What the call will need once it may start.
@@ -56,9 +46,8 @@ where
     P: Policy,
 {
     pub(super) const fn new(inner: S, request: Req, policy: Shared<P>, max: Duration, conclude: C, refuse: R) -> Self {
-        let waiting = Some(Waiting { inner, request, conclude });
-        let admission = Admission::new(Some(max)).reserving();
-        Self { stage: Stage::Admitting { admission, policy, waiting }, refuse }
+        let admission = Admission::new(policy, Some(max)).reserving();
+        Self { stage: Stage::Admitting(admission), waiting: Some(Waiting { inner, request, conclude }), refuse }
     }
 }
 
@@ -75,35 +64,33 @@ where
         const ENDED: &str = "a future is not polled after its end";
         let mut this = self.project();
         loop {
-            match this.stage.as_mut().project() {
-                Project::Admitting { admission, policy, waiting } => {
-                    let request = &waiting.as_ref().expect(ENDED).request;
-                    match ready!(admission.poll(policy, request, cx)) {
-                        Ok(permit) => {
-                            let (reserved, waiting) = (Some(Reserved::new(permit)), waiting.take());
-                            this.stage.set(Stage::Readying { reserved, waiting });
-                        }
+            let reserved = match this.stage.as_mut().project() {
+                Project::Admitting(admission) => {
+                    match ready!(admission.poll(&this.waiting.as_ref().expect(ENDED).request, cx)) {
+                        Ok(permit) => Reserved::new(permit),
                         Err(refusal) => return Poll::Ready(this.refuse.refuse(refusal)),
                     }
                 }
-                Project::Readying { reserved, waiting } => {
-                    let inner = &mut waiting.as_mut().expect(ENDED).inner;
-                    if let Err(error) = ready!(inner.poll_ready(cx)) {
-                        *reserved = None;
-                        return Poll::Ready(Err(this.refuse.error(error)));
-                    }
-                    match reserved.take().and_then(Reserved::start).expect(ENDED) {
-                        Ok(permit) => {
-                            let Waiting { mut inner, request, conclude } = waiting.take().expect(ENDED);
-                            let call = inner.call(request);
-                            this.stage.set(Stage::Called(Protected::new(permit, call, conclude)));
-                        }
-                        Err(refusal) => return Poll::Ready(this.refuse.refuse(refusal)),
-                    }
-                }
+                Project::Readying(reserved) => reserved.take().expect(ENDED),
                 Project::Called(call) => {
                     return Poll::Ready(ready!(call.poll(cx)).map_err(|error| this.refuse.error(error)));
                 }
+            };
+            match this.waiting.as_mut().expect(ENDED).inner.poll_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(this.refuse.error(error))),
+                Poll::Pending => {
+                    this.stage.set(Stage::Readying(Some(reserved)));
+                    return Poll::Pending;
+                }
+            }
+            match reserved.start().expect(ENDED) {
+                Ok(permit) => {
+                    let Waiting { mut inner, request, conclude } = this.waiting.take().expect(ENDED);
+                    let call = inner.call(request);
+                    this.stage.set(Stage::Called(Protected::new(permit, call, conclude)));
+                }
+                Err(refusal) => return Poll::Ready(this.refuse.refuse(refusal)),
             }
         }
     }
