@@ -2,7 +2,7 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use seawall_core::time::{Clock, Now, Timestamp};
-use seawall_core::{Admits, Ask, ConfigError, Ending, Entry, Place, Policy, Priority, Shared, Turn};
+use seawall_core::{Admits, Ask, Claim, ConfigError, Ending, Entry, Place, Policy, Shared, Turn};
 
 use crate::breaker::{Breaker, CircuitBreaker, Left};
 use crate::error::Open;
@@ -89,10 +89,10 @@ impl Patient {
                     },
                 }
             }
-            match line.enter(Priority::Normal) {
+            match line.enter(Claim::new(), ask.now) {
                 // A turn that nobody was there to take.
                 Turn::Now => {}
-                Turn::Full => return breaker.admit(ask.now, ask.is_reservation()).map(Entry::Admitted),
+                Turn::Full | Turn::TooLate(_) | Turn::Never => return breaker.admit(ask.now, ask.is_reservation()).map(Entry::Admitted),
                 Turn::Later(place) => {
                     // Whoever changes the circuit from here on sees the place; what changed before is looked at once more.
                     give(line, self.turns(ask.now));
@@ -163,7 +163,7 @@ impl Policy for Patient {
 
     fn leave(&self, place: Waiting) {
         if let Some(place) = place.0 {
-            self.breaker.watch().calls.leave(place);
+            self.breaker.watch().calls.leave(place, &Now::new(Policy::clock(self)));
         }
     }
 }

@@ -1,4 +1,5 @@
 use seawall_core::WaitQueue;
+use seawall_core::time::{Now, Timestamp};
 
 use crate::state::Machine;
 
@@ -31,7 +32,7 @@ impl Sight {
 
 impl Watch {
     pub(crate) fn new() -> Self {
-        Self { calls: WaitQueue::new(0, 0), followers: WaitQueue::new(0, usize::MAX) }
+        Self { calls: line(0), followers: line(usize::MAX) }
     }
 
     /// Gives turns to those for whom something has changed.
@@ -44,8 +45,18 @@ impl Watch {
     }
 }
 
+/// A line in which at most `bound` wait for turns.
+fn line(bound: usize) -> WaitQueue {
+    let line = WaitQueue::new(1, bound);
+    // The one permit is never free: turns come from elsewhere.
+    line.try_take();
+    line
+}
+
 /// Gives at most so many turns.
 pub(crate) fn give(queue: &WaitQueue, most: u64) {
     let waiting = queue.waiting() as u64;
-    (0..waiting.min(most)).for_each(|_| queue.release());
+    // Nothing is foretold of these lines, so they need no time.
+    let now = Now::at(Timestamp::ZERO);
+    (0..waiting.min(most)).for_each(|_| queue.release(&now));
 }

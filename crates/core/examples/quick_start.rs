@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use seawall_core::time::{Clock, Now};
-use seawall_core::{
-    Admits, Ask, Ending, Entry, Kind, Name, Place, Policy, Priority, Rejection, Shared, Turn, WaitQueue,
-};
+use seawall_core::{Admits, Ask, Claim, Ending, Entry, Kind, Name, Place, Policy, Rejection, Shared, Turn, WaitQueue};
 use std::task::{Context, Poll};
 
 /// At most two calls at once; the others wait in line.
@@ -34,13 +32,13 @@ impl Policy for Desk {
         Some(&self.clock)
     }
 
-    fn settle(&self, (): (), _ending: Ending<'_>, _now: &Now<'_>) {
-        self.queue.release();
+    fn settle(&self, (): (), _ending: Ending<'_>, now: &Now<'_>) {
+        self.queue.release(now);
     }
 
     fn leave(&self, place: Option<Place>) {
         if let Some(place) = place {
-            self.queue.leave(place);
+            self.queue.leave(place, &Now::new(self.clock()));
         }
     }
 }
@@ -50,11 +48,11 @@ impl<Call: ?Sized> Admits<Call> for Desk {
         self.queue.try_take().then_some(()).ok_or_else(|| refusal(&FULL))
     }
 
-    fn enter(&self, _ask: &Ask<'_, Call>) -> Result<Entry<(), Option<Place>>, Rejection> {
-        match self.queue.enter(Priority::Normal) {
+    fn enter(&self, ask: &Ask<'_, Call>) -> Result<Entry<(), Option<Place>>, Rejection> {
+        match self.queue.enter(Claim::new().until(ask.deadline), ask.now) {
             Turn::Now => Ok(Entry::Admitted(())),
             Turn::Later(place) => Ok(Entry::Queued(Some(place))),
-            Turn::Full => Err(refusal(&FULL)),
+            Turn::Full | Turn::TooLate(_) | Turn::Never => Err(refusal(&FULL)),
         }
     }
 

@@ -27,7 +27,7 @@ mod outcome;
 mod ratio;
 mod rejection;
 mod shared;
-mod wait;
+pub mod wait;
 
 pub use admit::{Admit, Admits, Ask, Classified, Conclude, Configure, Entry, Hold, Permit, Policy, With};
 pub use all::{Both, BothPlace, Members, all};
@@ -40,4 +40,4 @@ pub use outcome::{Classify, Ending, ErrIsFailure, Outcome, Report};
 pub use ratio::Ratio;
 pub use rejection::{Kind, Rejection};
 pub use shared::Shared;
-pub use wait::{Place, Priority, Turn, WaitQueue};
+pub use wait::{Claim, Place, Priority, Turn, Unserved, WaitQueue};

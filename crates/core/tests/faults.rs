@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use seawall_core::time::{Clock, Now, Timestamp};
-use seawall_core::{Admits, Ask, Ending, Entry, Kind, Name, Policy, Priority, Rejection, Shared, Turn, WaitQueue};
+use seawall_core::{Admits, Ask, Claim, Ending, Entry, Kind, Name, Policy, Rejection, Shared, Turn, WaitQueue};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -37,10 +37,14 @@ impl Drop for Nosy {
     }
 }
 
+fn now() -> Now<'static> {
+    Now::at(Timestamp::ZERO)
+}
+
 fn queued_with_a_nosy_waker() -> (Arc<WaitQueue>, seawall_core::Place) {
     let queue = Arc::new(WaitQueue::new(1, 4));
     assert!(queue.try_take());
-    let Turn::Later(place) = queue.enter(Priority::Normal) else { panic!("nothing is free") };
+    let Turn::Later(place) = queue.enter(Claim::new(), &now()) else { panic!("nothing is free") };
     let waker = Waker::from(Arc::new(Nosy(queue.clone())));
     assert!(queue.poll(&place, &mut Context::from_waker(&waker)).is_pending());
     (queue, place)
@@ -49,21 +53,21 @@ fn queued_with_a_nosy_waker() -> (Arc<WaitQueue>, seawall_core::Place) {
 #[test]
 fn wakers_may_come_back_to_the_queue() {
     let (queue, place) = queued_with_a_nosy_waker();
-    assert!(ends(move || queue.release()), "woken under the lock");
+    assert!(ends(move || queue.release(&now())), "woken under the lock");
     let _ = place;
     let (queue, place) = queued_with_a_nosy_waker();
-    assert!(ends(move || queue.leave(place)), "dropped under the lock");
+    assert!(ends(move || queue.leave(place, &now())), "dropped under the lock");
 }
 
 #[test]
 fn any_number_of_permits_can_be_set_at_once() {
-    let queue = Arc::new(WaitQueue::new(usize::MAX, 4));
+    let queue = Arc::new(WaitQueue::new(u32::MAX, 4));
     let shrunk = queue.clone();
-    assert!(ends(move || shrunk.resize(10)), "one step for each permit");
+    assert!(ends(move || shrunk.resize(10, &now())), "one step for each permit");
     assert_eq!(queue.free(), 10);
     let grown = queue.clone();
-    assert!(ends(move || grown.resize(1 << 40)), "one step for each permit");
-    assert_eq!(queue.free(), 1 << 40);
+    assert!(ends(move || grown.resize(1 << 30, &now())), "one step for each permit");
+    assert_eq!(queue.free(), 1 << 30);
 }
 
 /// Asks to be looked at after one second, and from then on waits to be woken.

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use loom::thread;
 use seawall_core::stripe::{Striped, Tag, TaggedTally, Tally, model::sit};
-use seawall_core::{Place, Priority, Turn, WaitQueue};
+use seawall_core::time::{Now, Timestamp};
+use seawall_core::{Claim, Place, Priority, Turn, WaitQueue};
 
 /// Explores `body`, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
 fn explore(name: &str, preemptions: Option<usize>, floor: usize, body: impl Fn() + Sync + Send + 'static) {
@@ -91,8 +92,12 @@ fn waker() -> (Arc<Woken>, Waker) {
     (woken.clone(), Waker::from(woken))
 }
 
+fn now() -> Now<'static> {
+    Now::at(Timestamp::ZERO)
+}
+
 fn is_granted(queue: &WaitQueue, place: &Place, waker: &Waker) -> bool {
-    queue.poll(place, &mut Context::from_waker(waker)) == Poll::Ready(())
+    queue.poll(place, &mut Context::from_waker(waker)) == Poll::Ready(Ok(()))
 }
 
 #[test]
@@ -104,12 +109,12 @@ fn a_permit_released_while_another_queues_is_not_lost() {
             let queue = queue.clone();
             thread::spawn(move || {
                 sit(Some(1));
-                queue.release();
+                queue.release(&now());
             })
         };
         sit(Some(0));
         let (woken, waker) = waker();
-        match queue.enter(Priority::Normal) {
+        match queue.enter(Claim::new(), &now()) {
             Turn::Now => releasing.join().expect("no panic"),
             Turn::Later(place) => {
                 let at_once = is_granted(&queue, &place, &waker);
@@ -119,7 +124,7 @@ fn a_permit_released_while_another_queues_is_not_lost() {
                     assert!(is_granted(&queue, &place, &waker), "woken without a permit");
                 }
             }
-            Turn::Full => panic!("there is room in the line"),
+            Turn::Full | Turn::TooLate(_) | Turn::Never => panic!("there is room in the line"),
         }
         assert_eq!((queue.free(), queue.waiting()), (0, 0));
     });
@@ -137,7 +142,7 @@ fn of_two_takers_one_is_refused_only_while_no_permit_is_free() {
             let queue = queue.clone();
             thread::spawn(move || {
                 sit(Some(0));
-                queue.release();
+                queue.release(&now());
                 sit(Some(1));
                 queue.try_take()
             })
@@ -156,7 +161,8 @@ fn a_place_that_is_left_while_it_is_granted_gives_its_turn_on() {
         let queue = Arc::new(WaitQueue::new(1, 2));
         sit(Some(0));
         assert!(queue.try_take());
-        let (Turn::Later(first), Turn::Later(second)) = (queue.enter(Priority::Normal), queue.enter(Priority::Normal))
+        let (Turn::Later(first), Turn::Later(second)) =
+            (queue.enter(Claim::new(), &now()), queue.enter(Claim::new(), &now()))
         else {
             panic!("both wait");
         };
@@ -166,10 +172,10 @@ fn a_place_that_is_left_while_it_is_granted_gives_its_turn_on() {
             let queue = queue.clone();
             thread::spawn(move || {
                 sit(Some(1));
-                queue.leave(first);
+                queue.leave(first, &now());
             })
         };
-        queue.release();
+        queue.release(&now());
         leaving.join().expect("no panic");
         assert_eq!(woken.0.load(Ordering::SeqCst), 1, "the second was not woken");
         assert!(is_granted(&queue, &second, &waker));
@@ -187,13 +193,13 @@ fn permits_are_conserved_when_the_queue_is_resized() {
             let queue = queue.clone();
             thread::spawn(move || {
                 sit(Some(1));
-                queue.resize(1);
+                queue.resize(1, &now());
             })
         };
-        queue.release();
+        queue.release(&now());
         resizing.join().expect("no panic");
         assert_eq!(queue.free(), 1);
-        queue.resize(3);
+        queue.resize(3, &now());
         assert_eq!(queue.free(), 3);
     });
 }
@@ -211,17 +217,114 @@ fn permits_are_conserved_whatever_two_who_enter_meet() {
                 thread::spawn(move || {
                     sit(seat);
                     let (_woken, waker) = waker();
-                    match queue.enter(priority) {
-                        Turn::Now => queue.release(),
-                        Turn::Later(place) if is_granted(&queue, &place, &waker) => queue.release(),
-                        Turn::Later(place) => queue.leave(place),
-                        Turn::Full => panic!("there is room in the line"),
+                    match queue.enter(Claim::new().priority(priority), &now()) {
+                        Turn::Now => queue.release(&now()),
+                        Turn::Later(place) if is_granted(&queue, &place, &waker) => queue.release(&now()),
+                        Turn::Later(place) => queue.leave(place, &now()),
+                        Turn::Full | Turn::TooLate(_) | Turn::Never => panic!("there is room in the line"),
                     }
                 })
             })
             .collect();
-        queue.release();
+        queue.release(&now());
         others.into_iter().for_each(|other| other.join().expect("no panic"));
         assert_eq!((queue.free(), queue.waiting()), (1, 0), "a permit was lost or made");
+    });
+}
+
+#[test]
+fn one_who_asks_for_little_is_not_refused_because_another_asks_for_much() {
+    explore("gather in vain", None, 15, || {
+        // Two permits are free in two stripes. One thread asks for three, which are never free, so it must not hide the two
+        // from the other thread while it finds that out.
+        let queue = Arc::new(WaitQueue::new(3, 0));
+        sit(Some(0));
+        assert!(queue.try_take());
+        let greedy = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                sit(Some(0));
+                matches!(queue.enter(Claim::new().permits(3), &now()), Turn::Full)
+            })
+        };
+        sit(Some(1));
+        assert!(queue.try_take(), "two permits were free all the time");
+        assert!(greedy.join().expect("no panic"), "three permits were never free");
+        assert_eq!(queue.free(), 1);
+    });
+}
+
+#[test]
+fn a_claim_for_several_is_served_by_several_releases() {
+    explore("several permits", Some(3), 100, || {
+        let queue = Arc::new(WaitQueue::new(2, 1));
+        sit(Some(0));
+        assert!(queue.try_take() && queue.try_take());
+        let releasing = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                sit(Some(1));
+                queue.release(&now());
+            })
+        };
+        let (woken, waker) = waker();
+        let Turn::Later(place) = queue.enter(Claim::new().permits(2), &now()) else { panic!("nothing is free") };
+        assert!(!is_granted(&queue, &place, &waker));
+        queue.release(&now());
+        releasing.join().expect("no panic");
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1, "both permits are free and nobody was woken");
+        assert!(is_granted(&queue, &place, &waker));
+        assert_eq!((queue.free(), queue.waiting()), (0, 0));
+    });
+}
+
+#[test]
+fn the_one_behind_is_served_when_the_one_who_asks_for_more_leaves() {
+    explore("leave before a smaller claim", Some(3), 40, || {
+        let queue = Arc::new(WaitQueue::new(2, 2));
+        sit(Some(0));
+        assert!(queue.try_take() && queue.try_take());
+        let Turn::Later(first) = queue.enter(Claim::new().permits(2), &now()) else { panic!("nothing is free") };
+        let Turn::Later(second) = queue.enter(Claim::new(), &now()) else { panic!("nothing is free") };
+        let (woken, waker) = waker();
+        assert!(!is_granted(&queue, &second, &waker));
+        let leaving = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                sit(Some(1));
+                queue.leave(first, &now());
+            })
+        };
+        queue.release(&now());
+        leaving.join().expect("no panic");
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1, "a permit is free and nobody was woken");
+        assert!(is_granted(&queue, &second, &waker));
+        assert_eq!((queue.free(), queue.waiting()), (0, 0));
+    });
+}
+
+#[test]
+fn a_reduction_is_never_passed_by() {
+    explore("reduce and take", Some(3), 50, || {
+        let queue = Arc::new(WaitQueue::new(2, 0));
+        sit(Some(0));
+        assert!(queue.try_take());
+        let resizing = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                sit(Some(1));
+                queue.resize(1, &now());
+            })
+        };
+        let taken = queue.try_take();
+        resizing.join().expect("no panic");
+        assert_eq!(queue.taken(), 1 + u32::from(taken));
+        assert!(!queue.try_take(), "more are out than there are");
+        queue.release(&now());
+        if taken {
+            assert!(!queue.try_take(), "the first that came back was to be withdrawn");
+            queue.release(&now());
+        }
+        assert_eq!((queue.free(), queue.taken()), (1, 0));
     });
 }

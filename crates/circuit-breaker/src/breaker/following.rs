@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use seawall_core::time::{Now, Timestamp};
-use seawall_core::{Priority, Turn};
+use seawall_core::{Claim, Turn};
 
 use super::Breaker;
 use crate::event::State;
@@ -34,7 +34,7 @@ impl Breaker {
     /// ```
     pub async fn follow_time(&self) -> Infallible {
         loop {
-            let mut follower = Follower { breaker: self, place: self.watch().followers.enter(Priority::Normal) };
+            let mut follower = Follower::of(self);
             // Whatever changes from here on gives the place its turn.
             let at = self.next_change();
             let mut alarm = pin!(self.clock().sleep_until(at));
@@ -90,23 +90,29 @@ struct Follower<'a> {
     place: Turn,
 }
 
-impl Follower<'_> {
+impl<'a> Follower<'a> {
+    fn of(breaker: &'a Breaker) -> Self {
+        let now = Now::new(Some(breaker.clock()));
+        Self { breaker, place: breaker.watch().followers.enter(Claim::new(), &now) }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Turn::Later(place) = &self.place else {
             return Poll::Ready(());
         };
-        let polled = self.breaker.watch().followers.poll(place, cx);
-        if polled.is_ready() {
-            self.place = Turn::Now;
+        // Nobody is pushed out of this line, so a place that is ready has its turn.
+        if self.breaker.watch().followers.poll(place, cx).is_pending() {
+            return Poll::Pending;
         }
-        polled
+        self.place = Turn::Now;
+        Poll::Ready(())
     }
 }
 
 impl Drop for Follower<'_> {
     fn drop(&mut self) {
         if let Turn::Later(place) = std::mem::replace(&mut self.place, Turn::Full) {
-            self.breaker.watch().followers.leave(place);
+            self.breaker.watch().followers.leave(place, &Now::new(Some(self.breaker.clock())));
         }
     }
 }

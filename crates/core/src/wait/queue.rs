@@ -1,9 +1,11 @@
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use super::line::{Found, Line, Place, Priority};
+use super::{Discipline, Found, Line, Pace, Place, Priority, Unserved, Waiter, Wakers};
 use crate::stripe::{self, Padded};
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::time::{Now, Timestamp};
 
 /// Capacity, and those who wait for it: the one queue of all patterns.
 ///
@@ -11,82 +13,197 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 /// permit announces itself and looks again under the lock; from then on whoever releases one comes through the lock too.
 ///
 /// # Fairness
-/// First come, first served within a [`Priority`]; a higher priority first. While anybody waits, nobody passes by.
+/// A [`Discipline`] says who is served next; by default first come, first served within a [`Priority`], a higher priority
+/// first. While anybody waits, nobody passes by: a call that asks for few permits does not overtake one that asks for many.
+///
+/// # Refusals
+/// A call is refused only if at one moment of the asking too little was free, or somebody waited.
 ///
 /// # Cancel safety
 /// A [`Place`] that is left gives its turn on, even if it had been granted already.
 ///
 /// # Complexity
-/// Taking and releasing without waiters: one read-modify-write, on a line of the thread's own in the best case. Everything
-/// else takes the lock for a constant number of steps, and for one look at each stripe.
+/// Taking and releasing without waiters: one read-modify-write, on a line of the thread's own in the best case. Refusing
+/// without a place in the line: two looks at each stripe, and nothing is written. Everything else takes the lock for a
+/// constant number of steps, and for one look at each stripe.
 #[derive(Debug)]
 pub struct WaitQueue {
-    stripes: Box<[Padded<AtomicUsize>]>,
-    /// How many reasons there are to come through the lock: those who wait, those who look a second time, and permits
-    /// that are to be withdrawn.
+    /// The lower half counts permits, the upper half the releases: a sum over all stripes that is the same twice was the
+    /// truth in between, because what was taken meanwhile can only be made up for by a release.
+    stripes: Box<[Padded<AtomicU64>]>,
+    /// In the lower half, how many reasons there are to come through the lock: those who wait, those who look a second time,
+    /// and one for all permits that are to be withdrawn. In the upper half, how often one was announced.
     ///
     /// A permit is put into its stripe before this is read, and this is raised before the stripes are looked at for the last
     /// time; both in one total order, so one of the two sees the other.
-    attention: AtomicUsize,
+    attention: AtomicU64,
+    /// What is known of the locked part without the lock: of one moment each.
+    told: Told,
     locked: Mutex<Locked>,
+}
+
+#[derive(Debug)]
+struct Told {
+    permits: AtomicU32,
+    withdrawn: AtomicU32,
+    waiting: AtomicUsize,
+    /// Nanoseconds for each permit that is handed out; zero when nothing is known.
+    pace: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Locked {
     line: Line,
+    discipline: Discipline,
+    pace: Pace,
     /// The most who may wait.
     bound: usize,
-    permits: usize,
+    permits: u32,
     /// Permits that are out and will not be given out again.
-    withdrawn: usize,
+    withdrawn: u32,
+}
+
+/// What somebody asks of a [`WaitQueue`].
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Claim {
+    permits: u32,
+    priority: Priority,
+    deadline: Option<Timestamp>,
 }
 
 /// What [`WaitQueue::enter`] gives.
 #[derive(Debug)]
 pub enum Turn {
-    /// A permit, at once.
+    /// The permits, at once.
     Now,
     /// A place in the line.
     Later(Place),
-    /// Neither: nothing is free and the line is full.
+    /// Neither: too little is free and the line is full.
     Full,
+    /// Neither: the turn would come in so long a time, after the deadline.
+    TooLate(Duration),
+    /// Neither: more is asked for than there is in all.
+    Never,
+}
+
+impl Claim {
+    /// One permit, at [`Priority::Normal`], without a deadline.
+    pub const fn new() -> Self {
+        Self { permits: 1, priority: Priority::Normal, deadline: None }
+    }
+
+    /// So many permits, all at once.
+    pub const fn permits(mut self, permits: u32) -> Self {
+        self.permits = permits;
+        self
+    }
+
+    /// Of this priority.
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Refused at once if its turn is expected later.
+    pub const fn until(mut self, deadline: Option<Timestamp>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const HALF: u32 = u32::BITS;
+/// One more in the upper half.
+const UPPER: u64 = 1 << HALF;
+
+const fn lower(word: u64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    {
+        word as u32
+    }
 }
 
 impl WaitQueue {
     /// So many permits, and at most `bound` who wait for one.
-    pub fn new(permits: usize, bound: usize) -> Self {
+    pub fn new(permits: u32, bound: usize) -> Self {
         let stripes = stripe::seats();
-        let share = |stripe| permits / stripes + usize::from(stripe < permits % stripes);
+        let count = u32::try_from(stripes).unwrap_or(u32::MAX);
+        let share = |stripe: u32| u64::from(permits / count) + u64::from(stripe < permits % count);
         Self {
-            stripes: (0..stripes).map(|stripe| Padded(AtomicUsize::new(share(stripe)))).collect(),
-            attention: AtomicUsize::new(0),
-            locked: Mutex::new(Locked { line: Line::default(), bound, permits, withdrawn: 0 }),
+            stripes: (0..count).map(|stripe| Padded(AtomicU64::new(share(stripe)))).collect(),
+            attention: AtomicU64::new(0),
+            told: Told {
+                permits: AtomicU32::new(permits),
+                withdrawn: AtomicU32::new(0),
+                waiting: AtomicUsize::new(0),
+                pace: AtomicU64::new(0),
+            },
+            locked: Mutex::new(Locked {
+                line: Line::new(Priority::COUNT),
+                discipline: Discipline::default(),
+                pace: Pace::default(),
+                bound,
+                permits,
+                withdrawn: 0,
+            }),
         }
     }
 
     /// Takes a permit if one is free and nobody waits for it.
     #[inline]
     pub fn try_take(&self) -> bool {
-        if self.attention.load(Ordering::SeqCst) == 0 && self.take_any() {
-            return true;
-        }
-        matches!(self.enter_locked(None), Turn::Now)
+        self.try_take_many(1)
     }
 
-    /// Takes a permit, or a place in the line of `priority`.
+    /// Takes so many permits, all or none, if they are free and nobody waits.
     #[inline]
-    pub fn enter(&self, priority: Priority) -> Turn {
-        if self.attention.load(Ordering::SeqCst) == 0 && self.take_any() {
+    pub fn try_take_many(&self, permits: u32) -> bool {
+        let before = self.attention.load(Ordering::SeqCst);
+        if lower(before) == 0 {
+            if self.take_from_one(permits) {
+                return true;
+            }
+            // Nobody gathered or withdrew while the stripes were looked at, so what was free lay in them.
+            if self.are_short_of(permits) && self.attention.load(Ordering::SeqCst) == before {
+                return false;
+            }
+        } else if self.told.waiting.load(Ordering::SeqCst) > 0 {
+            return false;
+        }
+        self.look_again(permits)
+    }
+
+    /// Takes what is asked for, or a place in the line.
+    #[inline]
+    pub fn enter(&self, claim: Claim, now: &Now<'_>) -> Turn {
+        if lower(self.attention.load(Ordering::SeqCst)) == 0 && self.take_from_one(claim.permits) {
             return Turn::Now;
         }
-        self.enter_locked(Some(priority))
+        self.enter_locked(claim, now.get())
     }
 
-    /// Takes from the stripe of this thread, or from the next that has something.
+    /// Takes from the stripe of this thread, or from the next that has enough.
     #[inline]
-    fn take_any(&self) -> bool {
+    fn take_from_one(&self, permits: u32) -> bool {
         let (before, from_own) = self.stripes.split_at(self.own());
-        from_own.iter().chain(before).any(|stripe| take(&stripe.0))
+        from_own.iter().chain(before).any(|stripe| take(&stripe.0, permits))
+    }
+
+    /// Whether there was a moment at which the stripes had fewer than `permits`.
+    #[inline]
+    fn are_short_of(&self, permits: u32) -> bool {
+        proves_shortage(permits, || self.sum())
+    }
+
+    #[inline]
+    fn sum(&self) -> u64 {
+        self.stripes.iter().fold(0, |sum, stripe| sum.wrapping_add(stripe.0.load(Ordering::SeqCst)))
     }
 
     #[inline]
@@ -95,117 +212,236 @@ impl WaitQueue {
     }
 
     #[cold]
-    fn enter_locked(&self, waits: Option<Priority>) -> Turn {
+    fn look_again(&self, permits: u32) -> bool {
         let mut locked = self.locked.lock();
-        // Announced: a permit that is released from here on is either seen below, or its releaser waits for the lock. Whoever
-        // takes one past us began before this.
         self.announce();
         self.withdraw(&mut locked);
-        let turn = if locked.withdrawn == 0 && locked.line.waiting() == 0 && self.take_any() {
-            Turn::Now
-        } else {
-            match waits {
-                Some(priority) if locked.line.waiting() < locked.bound => {
-                    // The announcement stays for as long as the place waits.
-                    return Turn::Later(locked.line.push(priority));
+        let taken = self.take_past_nobody(&locked, permits);
+        self.conclude(1);
+        taken
+    }
+
+    #[cold]
+    fn enter_locked(&self, claim: Claim, now: Timestamp) -> Turn {
+        let (turn, displaced) = {
+            let mut locked = self.locked.lock();
+            // Announced: a permit that is released from here on is either seen below, or its releaser waits for the lock.
+            // Whoever takes one past us began before this.
+            self.announce();
+            self.withdraw(&mut locked);
+            if self.take_past_nobody(&locked, claim.permits) {
+                self.conclude(1);
+                (Turn::Now, None)
+            } else {
+                match locked.line_up(claim, now) {
+                    Ok((place, displaced)) => {
+                        // The announcement stays for as long as the place waits; so does that of the one who was displaced.
+                        if displaced.is_some() {
+                            self.conclude(1);
+                        }
+                        self.told.waiting.store(locked.line.waiting(), Ordering::SeqCst);
+                        (Turn::Later(place), displaced)
+                    }
+                    Err(turn) => {
+                        self.conclude(1);
+                        (turn, None)
+                    }
                 }
-                _ => Turn::Full,
             }
         };
-        self.attention.fetch_sub(1, Ordering::SeqCst);
+        displaced.into_iter().for_each(Wakers::wake);
         turn
     }
 
-    fn announce(&self) {
-        self.attention.fetch_add(1, Ordering::SeqCst);
-        total_order();
+    fn take_past_nobody(&self, locked: &Locked, permits: u32) -> bool {
+        locked.withdrawn == 0 && locked.line.waiting() == 0 && self.gather(permits)
     }
 
-    /// Gives a permit back: to the first in line, if there is one.
+    /// Takes from all stripes together. What is short is put back: whoever takes past the lock meanwhile began before the
+    /// lock was taken, and sees that somebody was announced.
+    fn gather(&self, permits: u32) -> bool {
+        let mut short = permits;
+        let (before, from_own) = self.stripes.split_at(self.own());
+        for stripe in from_own.iter().chain(before) {
+            if short == 0 {
+                break;
+            }
+            short -= take_at_most(&stripe.0, short);
+        }
+        if short > 0 {
+            self.put(permits - short);
+        }
+        short == 0
+    }
+
     #[inline]
-    pub fn release(&self) {
-        self.stripes[self.own()].0.fetch_add(1, Ordering::SeqCst);
+    fn put(&self, permits: u32) {
+        self.stripes[self.own()].0.fetch_add(UPPER + u64::from(permits), Ordering::SeqCst);
+    }
+
+    fn announce(&self) {
+        self.attention.fetch_add(UPPER + 1, Ordering::SeqCst);
         total_order();
-        if self.attention.load(Ordering::SeqCst) > 0 {
-            let next = self.hand_out(&mut self.locked.lock());
-            next.into_iter().for_each(Waker::wake);
+    }
+
+    fn conclude(&self, reasons: u32) {
+        self.attention.fetch_sub(u64::from(reasons), Ordering::SeqCst);
+    }
+
+    /// Gives a permit back: to whoever is served next.
+    #[inline]
+    pub fn release(&self, now: &Now<'_>) {
+        self.release_many(1, now);
+    }
+
+    /// Gives so many permits back.
+    #[inline]
+    pub fn release_many(&self, permits: u32, now: &Now<'_>) {
+        self.put(permits);
+        total_order();
+        if lower(self.attention.load(Ordering::SeqCst)) > 0 {
+            self.serve(now.get());
         }
     }
 
-    /// Withdraws and grants what the stripes have. One permit is handed out at a time, by whoever released it, so there is
-    /// at most one to wake.
-    fn hand_out(&self, locked: &mut Locked) -> Option<Waker> {
-        self.withdraw(locked);
-        if locked.withdrawn == 0 && locked.line.waiting() > 0 && self.take_any() {
-            self.attention.fetch_sub(1, Ordering::SeqCst);
-            return locked.line.grant();
+    #[cold]
+    fn serve(&self, now: Timestamp) {
+        loop {
+            let mut woken = Wakers::default();
+            self.hand_out(&mut self.locked.lock(), now, &mut woken);
+            let again = woken.is_full();
+            woken.wake();
+            if !again {
+                return;
+            }
         }
-        None
+    }
+
+    /// Withdraws and grants what the stripes have, and drops whom the discipline drops, until nothing is left to do or
+    /// `woken` is full.
+    fn hand_out(&self, locked: &mut Locked, now: Timestamp, woken: &mut Wakers) {
+        self.withdraw(locked);
+        while locked.withdrawn == 0 && !woken.is_full() {
+            if let Some(late) = locked.discipline.late(&locked.line, now) {
+                woken.push(locked.line.refuse(late, Unserved::Late));
+                self.conclude(1);
+                continue;
+            }
+            let Some(next) = locked.discipline.next(&locked.line, now) else { break };
+            let permits = locked.line.waiter(next).map_or(0, |waiter| waiter.permits);
+            if !self.gather(permits) {
+                break;
+            }
+            locked.pace.turn(permits, now);
+            woken.push(locked.line.grant(next));
+            self.conclude(1);
+        }
+        self.told.waiting.store(locked.line.waiting(), Ordering::SeqCst);
+        self.told.pace.store(locked.pace.average(), Ordering::Relaxed);
     }
 
     /// Takes what is to be withdrawn out of the stripes, as far as it is there.
     fn withdraw(&self, locked: &mut Locked) {
-        for stripe in &self.stripes {
-            if locked.withdrawn == 0 {
-                return;
-            }
-            let most = locked.withdrawn;
-            let taken =
-                stripe.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |there| Some(there - there.min(most)));
-            let taken = taken.map_or(0, |there| there.min(most));
-            locked.withdrawn -= taken;
-            self.attention.fetch_sub(taken, Ordering::SeqCst);
+        if locked.withdrawn == 0 {
+            return;
         }
+        for stripe in &self.stripes {
+            locked.withdrawn -= take_at_most(&stripe.0, locked.withdrawn);
+        }
+        if locked.withdrawn == 0 {
+            self.conclude(1);
+        }
+        self.told.withdrawn.store(locked.withdrawn, Ordering::Relaxed);
     }
 
     /// Looks whether the turn of `place` has come; if not, `cx` is woken when it does. A place that is ready is used up, and
-    /// its holder has a permit.
-    pub fn poll(&self, place: &Place, cx: &mut Context<'_>) -> Poll<()> {
+    /// its holder has what it asked for, or will never have it.
+    ///
+    /// # Errors
+    /// Why it will not be served.
+    pub fn poll(&self, place: &Place, cx: &mut Context<'_>) -> Poll<Result<(), Unserved>> {
         // Wakers are the executor's code: they are cloned and dropped outside of the lock.
         let mut waker = Some(cx.waker().clone());
         let found = self.locked.lock().line.look(place, &mut waker);
         match found {
-            Found::Granted => Poll::Ready(()),
+            Found::Granted { .. } => Poll::Ready(Ok(())),
+            Found::Unserved(why) => Poll::Ready(Err(why)),
             Found::Waiting | Found::Gone => Poll::Pending,
         }
     }
 
     /// Leaves the line. A turn that was granted already goes to the next.
     #[expect(clippy::needless_pass_by_value, reason = "a place that was left is worth nothing")]
-    pub fn leave(&self, place: Place) {
-        let (found, waker) = self.locked.lock().line.remove(&place);
+    pub fn leave(&self, place: Place, now: &Now<'_>) {
+        let (found, waker) = {
+            let mut locked = self.locked.lock();
+            let left = locked.line.remove(&place);
+            self.told.waiting.store(locked.line.waiting(), Ordering::SeqCst);
+            left
+        };
         drop(waker);
         match found {
+            // Whoever asks for less than the one who left may be served by what is free already.
             Found::Waiting => {
-                self.attention.fetch_sub(1, Ordering::SeqCst);
+                self.conclude(1);
+                if lower(self.attention.load(Ordering::SeqCst)) > 0 {
+                    self.serve(now.get());
+                }
             }
-            Found::Granted => self.release(),
-            Found::Gone => {}
+            Found::Granted { permits } => self.release_many(permits, now),
+            Found::Unserved(_) | Found::Gone => {}
         }
     }
 
     /// Changes the number of permits. More wake those who wait; fewer are withdrawn as they are released, before anything
-    /// is admitted again.
-    pub fn resize(&self, permits: usize) {
-        let mut wakers = Vec::new();
-        {
+    /// is admitted again, and those who wait for more than there will be are told so.
+    pub fn resize(&self, permits: u32, now: &Now<'_>) {
+        let now = now.get();
+        let mut impossible = true;
+        while impossible {
+            let mut woken = Wakers::default();
             let mut locked = self.locked.lock();
-            let (old, new) = (locked.permits, permits);
-            locked.permits = new;
-            let (fewer, more) = (old.saturating_sub(new), new.saturating_sub(old));
-            locked.withdrawn += fewer;
-            self.attention.fetch_add(fewer, Ordering::SeqCst);
-            total_order();
-            self.stripes[self.own()].0.fetch_add(more, Ordering::SeqCst);
-            while self.attention.load(Ordering::SeqCst) > 0 {
-                let before = (locked.withdrawn, locked.line.waiting());
-                wakers.extend(self.hand_out(&mut locked));
-                if before == (locked.withdrawn, locked.line.waiting()) {
-                    break;
+            let old = std::mem::replace(&mut locked.permits, permits);
+            self.told.permits.store(permits, Ordering::Relaxed);
+            // While this goes on, everybody comes through the lock.
+            self.announce();
+            if permits < old {
+                if locked.withdrawn == 0 {
+                    self.announce();
                 }
+                locked.withdrawn += old - permits;
+                self.withdraw(&mut locked);
+            } else {
+                // What was to be withdrawn and is not withdrawn yet need not be.
+                let kept = (permits - old).min(locked.withdrawn);
+                locked.withdrawn -= kept;
+                if kept > 0 && locked.withdrawn == 0 {
+                    self.conclude(1);
+                }
+                self.told.withdrawn.store(locked.withdrawn, Ordering::Relaxed);
+                self.put(permits - old - kept);
+            }
+            self.conclude(1);
+            impossible = self.refuse_beyond(&mut locked, permits, &mut woken);
+            drop(locked);
+            woken.wake();
+        }
+        self.serve(now);
+    }
+
+    /// Refuses those who ask for more than `permits`; whether some are left because `woken` is full.
+    fn refuse_beyond(&self, locked: &mut Locked, permits: u32, woken: &mut Wakers) -> bool {
+        for class in 0..locked.line.classes() {
+            while let Some(at) = locked.line.first_beyond(class, permits) {
+                if woken.is_full() {
+                    return true;
+                }
+                woken.push(locked.line.refuse(at, Unserved::Never));
+                self.conclude(1);
             }
         }
-        wakers.into_iter().for_each(Waker::wake);
+        self.told.waiting.store(locked.line.waiting(), Ordering::SeqCst);
+        false
     }
 
     /// Changes how many may wait. Those who wait already stay.
@@ -213,28 +449,116 @@ impl WaitQueue {
         self.locked.lock().bound = bound;
     }
 
+    /// Changes who is served next.
+    pub fn set_discipline(&self, discipline: Discipline) {
+        self.locked.lock().discipline = discipline;
+    }
+
+    /// How many permits there are in all.
+    #[inline]
+    pub fn permits(&self) -> u32 {
+        self.told.permits.load(Ordering::Relaxed)
+    }
+
     /// How many permits are free, as near as concurrent callers let it be told.
-    pub fn free(&self) -> usize {
-        self.stripes.iter().map(|stripe| stripe.0.load(Ordering::Relaxed)).sum()
+    #[inline]
+    pub fn free(&self) -> u32 {
+        lower(self.sum())
+    }
+
+    /// How many permits are out, as near as concurrent callers let it be told. More than there are after a reduction.
+    #[inline]
+    pub fn taken(&self) -> u32 {
+        let all = self.permits().saturating_add(self.told.withdrawn.load(Ordering::Relaxed));
+        all.saturating_sub(self.free())
     }
 
     /// How many wait.
+    #[inline]
     pub fn waiting(&self) -> usize {
-        self.locked.lock().line.waiting()
+        self.told.waiting.load(Ordering::Relaxed)
+    }
+
+    /// For how long somebody has been waiting, whoever it was.
+    pub fn standing(&self, now: Timestamp) -> Duration {
+        self.locked.lock().line.standing(now)
+    }
+
+    /// How long one that comes now would wait for what it asks; `None` when nothing is known of it.
+    pub fn expected_wait(&self, claim: Claim, now: Timestamp) -> Option<Duration> {
+        self.locked.lock().expected_wait(claim, now)
+    }
+
+    /// What a wait for so many permits behind all who wait took lately; `None` when nothing was ever known. Without a lock and
+    /// without the time, so it may be long past.
+    pub fn usual_wait(&self, permits: u32) -> Option<Duration> {
+        let pace = self.told.pace.load(Ordering::Relaxed);
+        let ahead = (self.waiting() as u64).saturating_add(u64::from(permits));
+        (pace > 0).then(|| Duration::from_nanos(pace.saturating_mul(ahead)))
     }
 }
 
-/// Takes one from a stripe that has one.
+impl Locked {
+    /// A place in the line, and who was pushed out of it.
+    fn line_up(&mut self, claim: Claim, now: Timestamp) -> Result<(Place, Option<Wakers>), Turn> {
+        if claim.permits > self.permits {
+            return Err(Turn::Never);
+        }
+        if let Some(deadline) = claim.deadline
+            && let Some(wait) = self.expected_wait(claim, now)
+            && now + wait > deadline
+        {
+            return Err(Turn::TooLate(wait));
+        }
+        let class = claim.priority as usize;
+        let displaced = if self.line.waiting() < self.bound {
+            None
+        } else {
+            let at = if self.bound == 0 { None } else { Discipline::displaced(&self.line, class) };
+            let mut woken = Wakers::default();
+            woken.push(self.line.refuse(at.ok_or(Turn::Full)?, Unserved::Displaced));
+            Some(woken)
+        };
+        if self.line.waiting() == 0 {
+            self.pace.line_forms(now);
+        }
+        Ok((self.line.push(Waiter { class, permits: claim.permits, since: now }), displaced))
+    }
+
+    fn expected_wait(&self, claim: Claim, now: Timestamp) -> Option<Duration> {
+        let ahead = self.discipline.ahead(&self.line, claim.priority as usize, now);
+        self.pace.until(ahead + u64::from(claim.permits), self.line.waiting() > 0, now)
+    }
+}
+
+/// Stripes are looked at one after the other, so a permit that goes from one to another may be overlooked: only a sum that is
+/// the same twice was true at one moment, the one between.
 #[inline]
-fn take(stripe: &AtomicUsize) -> bool {
+fn proves_shortage(permits: u32, mut sum: impl FnMut() -> u64) -> bool {
+    let first = sum();
+    total_order();
+    lower(first) < permits && sum() == first
+}
+
+/// Takes `permits` from a stripe that has so many.
+#[inline]
+fn take(stripe: &AtomicU64, permits: u32) -> bool {
     let mut there = stripe.load(Ordering::SeqCst);
-    while there > 0 {
-        match stripe.compare_exchange_weak(there, there - 1, Ordering::SeqCst, Ordering::SeqCst) {
+    while lower(there) >= permits {
+        let less = there - u64::from(permits);
+        match stripe.compare_exchange_weak(there, less, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) => return true,
             Err(found) => there = found,
         }
     }
     false
+}
+
+/// Takes what a stripe has, at most `most`, and tells how much it was.
+fn take_at_most(stripe: &AtomicU64, most: u32) -> u32 {
+    let taken = |there: u64| lower(there).min(most);
+    let less = |there: u64| (taken(there) > 0).then(|| there - u64::from(taken(there)));
+    stripe.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).map_or(0, taken)
 }
 
 /// The operations around it are in the one total order of all sequentially consistent ones. Loom gives them less than that,
@@ -243,4 +567,32 @@ fn take(stripe: &AtomicUsize) -> bool {
 fn total_order() {
     #[cfg(seawall_loom)]
     crate::sync::atomic::fence(Ordering::SeqCst);
+}
+
+#[cfg(all(test, not(seawall_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_changes_while_it_is_looked_at_proves_nothing() {
+        let looks = |sums: [u64; 2]| {
+            let mut sums = sums.into_iter();
+            move || sums.next().expect("two looks are enough")
+        };
+        assert!(proves_shortage(1, looks([7 * UPPER, 7 * UPPER])));
+        assert!(!proves_shortage(1, looks([7 * UPPER, 8 * UPPER])), "one was released and taken meanwhile");
+        assert!(!proves_shortage(1, looks([7 * UPPER, 8 * UPPER + 1])), "one was released meanwhile");
+        assert!(!proves_shortage(3, looks([7 * UPPER + 3, 0])), "there are enough");
+    }
+
+    #[test]
+    fn what_is_taken_and_put_back_elsewhere_shows_in_the_sum() {
+        let queue = WaitQueue::new(2, 0);
+        let before = queue.sum();
+        assert!(queue.try_take());
+        assert_ne!(queue.sum(), before);
+        queue.release(&Now::at(Timestamp::ZERO));
+        assert_eq!(lower(queue.sum()), lower(before));
+        assert_ne!(queue.sum(), before);
+    }
 }

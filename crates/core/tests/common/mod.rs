@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use seawall_core::time::{Clock, Now, Timestamp};
-use seawall_core::{Admits, Ask, Ending, Entry, Kind, Name, Place, Policy, Priority, Rejection, Turn, WaitQueue};
+use seawall_core::{Admits, Ask, Claim, Ending, Entry, Kind, Name, Place, Policy, Rejection, Turn, WaitQueue};
 
 fn refusal(kind: &'static Kind) -> Rejection {
     Rejection::new(kind, Name::from_static("test"))
@@ -20,7 +20,7 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    pub(crate) fn new(slots: usize, bound: usize, clock: &Clock) -> Self {
+    pub(crate) fn new(slots: u32, bound: usize, clock: &Clock) -> Self {
         Self { queue: WaitQueue::new(slots, bound), clock: clock.clone() }
     }
 }
@@ -38,13 +38,13 @@ impl Policy for Slots {
         Some(&self.clock)
     }
 
-    fn settle(&self, (): (), _ending: Ending<'_>, _now: &Now<'_>) {
-        self.queue.release();
+    fn settle(&self, (): (), _ending: Ending<'_>, now: &Now<'_>) {
+        self.queue.release(now);
     }
 
     fn leave(&self, place: SlotPlace) {
         if let Some(place) = place.0 {
-            self.queue.leave(place);
+            self.queue.leave(place, &Now::new(self.clock()));
         }
     }
 }
@@ -57,11 +57,11 @@ impl<Call: ?Sized> Admits<Call> for Slots {
         self.queue.try_take().then_some(()).ok_or_else(|| refusal(&FULL))
     }
 
-    fn enter(&self, _ask: &Ask<'_, Call>) -> Result<Entry<(), SlotPlace>, Rejection> {
-        match self.queue.enter(Priority::Normal) {
+    fn enter(&self, ask: &Ask<'_, Call>) -> Result<Entry<(), SlotPlace>, Rejection> {
+        match self.queue.enter(Claim::new().until(ask.deadline), ask.now) {
             Turn::Now => Ok(Entry::Admitted(())),
             Turn::Later(place) => Ok(Entry::Queued(SlotPlace(Some(place)))),
-            Turn::Full => Err(refusal(&FULL)),
+            Turn::Full | Turn::TooLate(_) | Turn::Never => Err(refusal(&FULL)),
         }
     }
 

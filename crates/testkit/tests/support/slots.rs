@@ -5,12 +5,12 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use seawall_core::time::{Clock, Now};
-use seawall_core::{Admits, Ask, Ending, Entry, Kind, Name, Place, Policy, Priority, Rejection, Turn, WaitQueue};
+use seawall_core::{Admits, Ask, Claim, Ending, Entry, Kind, Name, Place, Policy, Rejection, Turn, WaitQueue};
 
 /// At most so many calls at once, and at most so many that wait.
 pub(crate) struct Slots {
     clock: Clock,
-    limit: usize,
+    limit: u32,
     queue: WaitQueue,
 }
 
@@ -19,11 +19,11 @@ pub(crate) struct Slots {
 pub(crate) struct Full;
 
 impl Slots {
-    pub(crate) fn new(clock: &Clock, slots: usize, most_waiting: usize) -> Self {
+    pub(crate) fn new(clock: &Clock, slots: u32, most_waiting: usize) -> Self {
         Self { clock: clock.clone(), limit: slots, queue: WaitQueue::new(slots, most_waiting) }
     }
 
-    pub(crate) fn taken(&self) -> usize {
+    pub(crate) fn taken(&self) -> u32 {
         self.limit - self.queue.free()
     }
 }
@@ -41,8 +41,8 @@ impl Policy for Slots {
         Some(&self.clock)
     }
 
-    fn settle(&self, _slot: (), _ending: Ending<'_>, _now: &Now<'_>) {
-        self.queue.release();
+    fn settle(&self, _slot: (), _ending: Ending<'_>, now: &Now<'_>) {
+        self.queue.release(now);
     }
 
     fn peek(&self, _now: &Now<'_>) -> Result<(), Full> {
@@ -51,7 +51,7 @@ impl Policy for Slots {
 
     fn leave(&self, place: Option<Place>) {
         if let Some(place) = place {
-            self.queue.leave(place);
+            self.queue.leave(place, &Now::new(self.clock()));
         }
     }
 }
@@ -61,11 +61,11 @@ impl<Call: ?Sized> Admits<Call> for Slots {
         if self.queue.try_take() { Ok(()) } else { Err(Full) }
     }
 
-    fn enter(&self, _ask: &Ask<'_, Call>) -> Result<Entry<(), Option<Place>>, Full> {
-        match self.queue.enter(Priority::Normal) {
+    fn enter(&self, ask: &Ask<'_, Call>) -> Result<Entry<(), Option<Place>>, Full> {
+        match self.queue.enter(Claim::new().until(ask.deadline), ask.now) {
             Turn::Now => Ok(Entry::Admitted(())),
             Turn::Later(place) => Ok(Entry::Queued(Some(place))),
-            Turn::Full => Err(Full),
+            Turn::Full | Turn::TooLate(_) | Turn::Never => Err(Full),
         }
     }
 
