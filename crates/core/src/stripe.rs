@@ -182,6 +182,12 @@ impl<'a, T> Lane<'a, T> {
         self.value
     }
 
+    /// Whether only this thread writes the lane; otherwise it is the one that standing threads share.
+    #[inline]
+    pub const fn is_own(&self) -> bool {
+        self.exclusive
+    }
+
     /// Adds one to the tally that `part` picks from the lane.
     #[inline]
     pub fn count(&self, part: impl FnOnce(&'a T) -> &'a Tally) {

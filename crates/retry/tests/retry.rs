@@ -276,7 +276,7 @@ fn what_cannot_be_is_named_with_its_value_and_what_would_be_valid() {
         (config().name(""), "name", "\"\"", "1 to 31 bytes of printable text"),
         (config().within(Duration::ZERO), "within", "0ns", "above zero and at most 366 days"),
         (config().attempt_timeout(Duration::ZERO), "attempt_timeout", "0ns", "above zero and at most 366 days"),
-        (config().within(year), "within", "34560000s", "at most 366 days"),
+        (config().within(year), "within", "34560000s", "above zero and at most 366 days"),
         (config().max_hint(year), "max_hint", "34560000s", "at most 366 days"),
         (config().fixed(year), "backoff.fixed.wait", "34560000s", "at most 366 days"),
         (

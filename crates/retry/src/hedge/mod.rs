@@ -3,6 +3,8 @@
 mod config;
 mod durations;
 mod event;
+mod measured;
+mod pending;
 mod race;
 mod snapshot;
 #[cfg(feature = "tower")]
@@ -12,10 +14,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use seawall_core::observe::{Collect, Metric, Sink, Value};
 use seawall_core::stripe::{self, Striped, Tally};
-use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::Clock;
 use seawall_core::{ConfigError, Deadline, Name, Shared};
 
@@ -27,7 +28,7 @@ use crate::retry::Attempt;
 use crate::retry::account::Account;
 use crate::verdict::{ErrIsRetryable, Judge};
 use config::HedgeSettings;
-use durations::Durations;
+use measured::Measured;
 use race::{Launched, Race};
 
 /// Makes a call once more when its answer takes long, and gives the first good answer: a handle, cheap to clone and shared
@@ -51,8 +52,9 @@ use race::{Launched, Race};
 /// ```
 ///
 /// # What a call costs
-/// One that is answered before a hedge is due allocates nothing. It reads the clock twice if the delay follows the calls, and
-/// takes a lock to tell how long it took; with a fixed delay it reads the clock once.
+/// One that is answered before a hedge is due allocates nothing. It reads the clock once with a fixed delay, and twice if the delay
+/// follows the calls; then its duration goes to its thread's own memory, and one call in a few gathers what all threads have (see
+/// [`HedgeDelay`]).
 #[derive(Clone)]
 pub struct Hedge {
     /// Its clones count on lines of their threads' own, so that services which are cloned for each call do not meet.
@@ -62,14 +64,10 @@ pub struct Hedge {
 struct Inner {
     clock: Clock,
     name: Name,
-    /// In nanoseconds, or all ones while no call is hedged.
-    delay: AtomicU64,
-    /// Whether durations matter: 0 or 1.
-    observes: AtomicU64,
+    measured: Measured,
     account: Account,
     /// Read when a hedge is due, or a call is paid for from another budget than the first.
     settings: RwLock<Arc<HedgeSettings>>,
-    durations: Mutex<Durations>,
     lanes: Striped<Counts>,
 }
 
@@ -92,8 +90,6 @@ pub(crate) enum Won {
     None,
 }
 
-const NEVER: u64 = u64::MAX;
-
 impl Hedge {
     /// A new instance on the [system clock](Clock::system).
     ///
@@ -112,14 +108,11 @@ impl Hedge {
         let inner = Inner {
             clock,
             name: settings.name,
-            delay: AtomicU64::new(NEVER),
-            observes: AtomicU64::new(0),
-            durations: Mutex::new(Durations::new(settings.delay.clone())),
+            measured: Measured::new(settings.delay.clone()),
             account: Account::new(settings.paid.budget.clone()),
             settings: RwLock::new(Arc::new(settings)),
             lanes: Striped::new(stripe::seats()),
         };
-        inner.publish();
         Ok(Self { inner: Shared::from_policy(inner) })
     }
 
@@ -134,13 +127,7 @@ impl Hedge {
             let valid = format!("{:?}: a running instance keeps its name", self.inner.name);
             return Err(ConfigError::new("name", format!("{:?}", settings.name), valid));
         }
-        {
-            let mut durations = self.inner.durations.lock();
-            let old = std::mem::replace(&mut *durations, Durations::new(settings.delay.clone()));
-            *durations = old.under(settings.delay.clone());
-        }
-        *self.inner.settings.write() = Arc::new(settings);
-        self.inner.publish();
+        self.inner.take_over(settings);
         Ok(())
     }
 
@@ -181,10 +168,7 @@ impl Hedge {
 
     /// How long a call is waited for before a hedge; `None` while none is hedged, because there were too few to know.
     pub fn delay(&self) -> Option<Duration> {
-        match self.inner.delay.load(Ordering::Acquire) {
-            NEVER => None,
-            nanos => Some(Duration::from_nanos(nanos)),
-        }
+        self.inner.measured.delay()
     }
 
     /// What was counted since it was made.
@@ -206,34 +190,19 @@ impl Hedge {
 }
 
 impl Inner {
-    fn publish(&self) {
-        let settings = self.settings.read().clone();
-        self.observes
-            .store(u64::from(!matches!(settings.delay, HedgeDelay::Never | HedgeDelay::Fixed(_))), Ordering::Release);
-        self.account.publish(settings.paid.budget.as_ref(), settings.pays_as_at_first);
-        self.publish_delay(&mut self.durations.lock());
-    }
-
-    fn publish_delay(&self, durations: &mut Durations) {
-        let delay = durations.delay();
-        let nanos = delay.map_or(NEVER, |delay| u64::try_from(delay.as_nanos()).unwrap_or(NEVER - 1).min(NEVER - 1));
-        self.delay.store(nanos, Ordering::Release);
+    /// Under one lock, so that of two configurations at once one holds as a whole.
+    fn take_over(&self, settings: HedgeSettings) {
+        let mut current = self.settings.write();
+        let before = std::mem::replace(&mut *current, Arc::new(settings));
+        self.measured.follow(current.delay.clone());
+        self.account.publish(current.paid.budget.as_ref(), current.pays_as_at_first);
+        drop(current);
+        // May drop the caller's observer.
+        drop(before);
     }
 
     fn settings(&self) -> Arc<HedgeSettings> {
         self.settings.read().clone()
-    }
-
-    fn observes(&self) -> bool {
-        self.observes.load(Ordering::Acquire) != 0
-    }
-
-    /// A first attempt took so long, or had run so long when it was dropped.
-    fn observe(&self, took: Duration) {
-        let mut durations = self.durations.lock();
-        if durations.observe(took) {
-            self.publish_delay(&mut durations);
-        }
     }
 
     fn count(&self, won: Won) {

@@ -131,10 +131,10 @@ impl<H: AsRef<Hedge>, F: Future> Racing<'_, H, F> {
         self.first.set(None);
         let verdict = judge.judge(&result);
         let inner = &*self.hedge.as_ref().inner;
-        if inner.observes() {
+        if inner.measured.observes() {
             let took = self.ran_for();
             if !verdict.wants_another() || self.hedge.as_ref().delay().is_some_and(|delay| took > delay) {
-                inner.observe(took);
+                inner.measured.observe(took);
             }
         }
         if let Some(budget) = self.budget() {
@@ -173,9 +173,9 @@ impl<H: AsRef<Hedge>, F: Future> Racing<'_, H, F> {
         if self.first.is_some() {
             self.first.set(None);
             let inner = &*self.hedge.as_ref().inner;
-            if inner.observes() {
+            if inner.measured.observes() {
                 // It would have taken at least so long.
-                inner.observe(self.ran_for());
+                inner.measured.observe(self.ran_for());
             }
         }
         Poll::Ready(ControlFlow::Break(result))

@@ -10,6 +10,7 @@ use super::account;
 use super::event::Event;
 use crate::budget::BudgetConfig;
 use crate::paying::{Paid, Paying};
+use crate::span::{bounded, positive};
 
 /// How often, how soon and at what price a call is made again.
 ///
@@ -238,7 +239,6 @@ pub(crate) struct Settings {
 }
 
 const MOST_ATTEMPTS: u32 = 1_000;
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 impl Settings {
     /// `earlier` are those of the same instance, whose budget goes on if it is configured as before.
@@ -292,15 +292,4 @@ fn backoff(shape: Shape, jitter: Jitter) -> Result<Backoff, ConfigError> {
 
 fn within(shape: &str, error: &ConfigError) -> ConfigError {
     ConfigError::new(format!("backoff.{shape}.{}", error.field()), error.value(), error.valid().to_owned())
-}
-
-fn positive(field: &'static str, span: Duration) -> Result<Duration, ConfigError> {
-    if span.is_zero() {
-        return Err(ConfigError::new(field, format!("{span:?}"), "above zero and at most 366 days"));
-    }
-    bounded(field, span)
-}
-
-fn bounded(field: &'static str, span: Duration) -> Result<Duration, ConfigError> {
-    if span <= LONGEST { Ok(span) } else { Err(ConfigError::new(field, format!("{span:?}"), "at most 366 days")) }
 }
