@@ -85,9 +85,9 @@ pub enum Scaling {
     /// Cells shift in time, by at most the lease's life of 10 ms, and none is created. What a thread has left of its lease when that
     /// ends is lost: less than a seventh of what comes back, however calls are spread over threads, and nothing where threads use
     /// what they lease. What remains is told as the thread's lease and what the limit had left beside it when the lease began; what
-    /// other threads have taken or leased since is not in it, nor what came back. Whoever is refused, looks
-    /// ([`peek`](crate::Limiter::peek), [`snapshot`](crate::Limiter::snapshot)) or begins a lease is told of all leases. Whoever is
-    /// promised a turn to come ends all leases, so that nobody passes before it, except who leases at the same moment.
+    /// other threads have taken or leased since is not in it, nor what came back. Whoever is refused or looks
+    /// ([`peek`](crate::Limiter::peek), [`snapshot`](crate::Limiter::snapshot)) is told of all leases. Whoever is promised a turn to
+    /// come ends all leases, so that nobody passes before it, except who leases at the same moment.
     Sharded,
 }
 

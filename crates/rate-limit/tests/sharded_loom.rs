@@ -119,7 +119,7 @@ fn what_is_gathered_in_vain_is_not_lost() {
 
 #[test]
 fn a_call_for_more_than_its_lease_has_loses_nothing_while_others_gather() {
-    explore("the rest of a lease with fresh cells", 100, |seats| {
+    explore("the rest of a lease with fresh cells", 50, |seats| {
         let limiter = leased();
         sit(Some(seats[0]));
         assert_eq!(take(&limiter, 1), 1);

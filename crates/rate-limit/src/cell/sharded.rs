@@ -81,7 +81,8 @@ impl Sharded {
             let (rest, owed) = (all.figures.remaining(), all.figures.nanos(all.figures.owed));
             self.leases.lane().get().note(rest, now.as_nanos().saturating_add(owed));
             self.put(fresh, epoch, now);
-            return Ok(self.granted(now, cells, own.and(fresh, unit(now))));
+            let ends = own.and(fresh, unit(now)).ends;
+            return Ok(Granted { taken: taken(now, cells, ends), figures: beside(all.figures, extra.into(), limits) });
         }
         self.take_of_all(want, own, epoch, clock)
     }
@@ -90,27 +91,23 @@ impl Sharded {
     /// nothing.
     fn take_of_all(&self, want: Want, mut have: Cells, epoch: u32, clock: &Clock) -> Decision {
         let Want { now, cells, max_wait } = want;
-        let denied = loop {
+        let (denied, left) = loop {
             let missing = cells.saturating_sub(have.count);
-            if missing == 0 {
-                return Ok(self.granted(now, cells, have));
-            }
             let denied = match self.cell.take(Want::now(now, missing), clock) {
-                Ok(granted) if have.count == 0 => return Ok(self.with_leases(granted, now)),
-                Ok(_) => return Ok(self.granted(now, cells, have)),
+                Ok(granted) if have.count == 0 => return Ok(granted),
+                Ok(granted) => return Ok(Granted { taken: taken(now, cells, have.ends), ..granted }),
                 Err(denied) => denied,
             };
-            let short = missing - denied.figures.remaining().min(missing - 1);
-            let gathered = self.gather(short, now);
+            let short = missing - denied.figures.remaining().min(missing.saturating_sub(1));
+            let (gathered, left) = self.gather(short, now);
             have = have.and(gathered, unit(now));
             if gathered.count < short {
-                break denied;
+                break (denied, left);
             }
         };
-        let is_whole = have.count == 0;
         self.put(have, epoch, now);
-        if is_whole && max_wait == 0 {
-            return Err(self.denied_with_leases(denied, now));
+        if have.count == 0 && max_wait == 0 {
+            return Err(Denied { figures: beside(denied.figures, left, denied.limits), ..denied });
         }
         let asked = self.ask(want, clock);
         if let Ok(granted) = &asked
@@ -121,11 +118,12 @@ impl Sharded {
         asked
     }
 
-    /// Collects so many cells from the leases of all threads, if they have as many. Fewer if others take them meanwhile.
-    fn gather(&self, wanted: u32, now: Timestamp) -> Cells {
-        let mut gathered = Cells::default();
-        if self.left(now) < u64::from(wanted) {
-            return gathered;
+    /// Collects so many cells from the leases of all threads, if they have as many, and says how many they had. Fewer if others take
+    /// them meanwhile.
+    fn gather(&self, wanted: u32, now: Timestamp) -> (Cells, u64) {
+        let (mut gathered, left) = (Cells::default(), self.left(now));
+        if left < u64::from(wanted) {
+            return (gathered, left);
         }
         for lease in self.leases.iter() {
             gathered = gathered.and(lease.spend_up_to(wanted - gathered.count, unit(now)), unit(now));
@@ -133,14 +131,15 @@ impl Sharded {
                 break;
             }
         }
-        gathered
+        (gathered, left)
     }
 
-    /// Asks the cell as if there were no leases.
+    /// Asks the cell as if there were no leases, and tells what they have.
     fn ask(&self, want: Want, clock: &Clock) -> Decision {
+        let left = self.left(want.now);
         match self.cell.take(want, clock) {
-            Ok(granted) => Ok(self.with_leases(granted, want.now)),
-            Err(denied) => Err(self.denied_with_leases(denied, want.now)),
+            Ok(granted) => Ok(Granted { figures: beside(granted.figures, left, self.cell.limits()), ..granted }),
+            Err(denied) => Err(Denied { figures: beside(denied.figures, left, denied.limits), ..denied }),
         }
     }
 
@@ -193,22 +192,6 @@ impl Sharded {
     /// What is left of all leases.
     fn left(&self, at: Timestamp) -> u64 {
         self.leases.iter().map(|lease| lease.left(unit(at))).sum()
-    }
-
-    /// Cells of leases, told with what is left everywhere.
-    fn granted(&self, now: Timestamp, cells: u32, of: Cells) -> Granted {
-        let figures = match self.look(now, 0) {
-            Ok((figures, _)) | Err(Denied { figures, .. }) => figures,
-        };
-        Granted { taken: taken(now, cells, of.ends), figures }
-    }
-
-    fn with_leases(&self, granted: Granted, now: Timestamp) -> Granted {
-        Granted { figures: beside(granted.figures, self.left(now), self.cell.limits()), ..granted }
-    }
-
-    fn denied_with_leases(&self, denied: Denied, now: Timestamp) -> Denied {
-        Denied { figures: beside(denied.figures, self.left(now), denied.limits), ..denied }
     }
 }
 
