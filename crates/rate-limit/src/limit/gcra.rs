@@ -106,10 +106,11 @@ impl Gcra {
         self.burst
     }
 
-    /// This time in ticks. Saturates nine years or more after the [zero](Self::zero); from then on nothing passes.
+    /// This time in ticks. Saturates nine years or more after the [zero](Self::zero), and before it; then nothing passes.
     #[inline(always)]
     pub const fn ticks(&self, at: Timestamp) -> u64 {
-        at.as_nanos().saturating_sub(self.zero).saturating_mul(self.ticks_per_nano)
+        // What is before the zero wraps to centuries after it: one comparison less on every call.
+        at.as_nanos().wrapping_sub(self.zero).saturating_mul(self.ticks_per_nano)
     }
 
     /// The time of so many ticks, rounded up.

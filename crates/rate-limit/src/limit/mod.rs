@@ -87,7 +87,7 @@ pub trait Limit: Send + Sync {
     fn carry(&self, from: &Self, state: Self::State, carry: Carry, now: Timestamp) -> Self::State;
 
     /// The same limit, counting from this time on. For limits that count in a fraction of a nanosecond, and would come to their end
-    /// on a clock whose zero is long past; states of another time mean something else. Nothing comes back before it.
+    /// on a clock whose zero is long past; states of another time mean something else. Before it nothing passes.
     #[must_use]
     fn since(self, _zero: Timestamp) -> Self
     where
