@@ -296,11 +296,6 @@ impl<L: Limit> LockedTable<L> {
             let set = &mut *set;
             for state in set.states.iter_mut().chain([&mut set.ghost]) {
                 *state = rule.limit.carry(&set.rule.limit, std::mem::take(state), carry, now);
-                // What lies ahead now was brought there by the quota's replacement, and not by a step of the clock.
-                let ahead = rule.limit.ahead(state, now, self.longest_wait.load(Ordering::Relaxed));
-                if ahead > 0 {
-                    self.longest_wait.fetch_add(ahead, Ordering::Relaxed);
-                }
             }
             set.rule = rule.clone();
         }
