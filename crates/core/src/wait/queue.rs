@@ -110,6 +110,25 @@ impl Claim {
         self.deadline = deadline;
         self
     }
+
+    /// The same, with the earlier of its deadline and this one.
+    pub fn earlier(self, deadline: Option<Timestamp>) -> Self {
+        let earlier = match (self.deadline, deadline) {
+            (Some(own), Some(other)) => Some(own.min(other)),
+            (own, other) => own.or(other),
+        };
+        self.until(earlier)
+    }
+
+    /// How many permits it asks for.
+    pub const fn wanted(&self) -> u32 {
+        self.permits
+    }
+
+    /// When it is too late.
+    pub const fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
 }
 
 impl Default for Claim {
@@ -396,11 +415,22 @@ impl WaitQueue {
     /// Changes the number of permits. More wake those who wait; fewer are withdrawn as they are released, before anything
     /// is admitted again, and those who wait for more than there will be are told so.
     pub fn resize(&self, permits: u32, now: &Now<'_>) {
+        self.resize_to(|| permits, now);
+    }
+
+    /// The same for a number that is asked for under the lock, so that of several at once the last word holds. Tells the
+    /// number before and now.
+    pub fn resize_to(&self, permits: impl Fn() -> u32, now: &Now<'_>) -> (u32, u32) {
         let now = now.get();
         let mut impossible = true;
+        let mut first = None;
+        let mut permits_now = 0;
         while impossible {
             let mut woken = Wakers::default();
             let mut locked = self.locked.lock();
+            let permits = permits();
+            permits_now = permits;
+            first.get_or_insert(locked.permits);
             let old = std::mem::replace(&mut locked.permits, permits);
             self.told.permits.store(permits, Ordering::Relaxed);
             // While this goes on, everybody comes through the lock.
@@ -427,6 +457,7 @@ impl WaitQueue {
             woken.wake();
         }
         self.serve(now);
+        (first.unwrap_or(permits_now), permits_now)
     }
 
     /// Refuses those who ask for more than `permits`; whether some are left because `woken` is full.
@@ -452,6 +483,21 @@ impl WaitQueue {
     /// Changes who is served next.
     pub fn set_discipline(&self, discipline: Discipline) {
         self.locked.lock().discipline = discipline;
+    }
+
+    /// How many may wait.
+    pub fn bound(&self) -> usize {
+        self.locked.lock().bound
+    }
+
+    /// Whether so many permits would be refused now: somebody waits, or too few are free. Takes nothing.
+    #[inline]
+    pub fn would_refuse(&self, permits: u32) -> bool {
+        if self.waiting() > 0 {
+            return true;
+        }
+        let enough = lower(self.stripes[self.own()].0.load(Ordering::SeqCst)) >= permits;
+        !enough && self.are_short_of(permits)
     }
 
     /// How many permits there are in all.
