@@ -18,13 +18,23 @@ fn print(key: u8) -> Print {
     Print::new((u64::from(key) + 1) << 40, 0)
 }
 
+/// Whether a limit knows which of its turns are still to come. Where it does not, nothing is given back here once somebody has
+/// waited: what a state may have back depends on what it knows, and the table's and the exact one may each take what the other does
+/// not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turns {
+    Known,
+    Unknown,
+}
+
 /// Lets the schedule run through a table of four slots and through the exact model.
-fn run<L: Limit + Clone>(limit: &L, steps: &[Step]) -> Result<Model<L>, TestCaseError> {
+fn run<L: Limit + Clone>(limit: &L, turns: Turns, steps: &[Step]) -> Result<Model<L>, TestCaseError> {
     let table = LockedTable::new(4, limit.clone(), LIMITS, Newcomers::Inherit);
     let (clock, time) = Clock::manual();
     time.advance_to(START);
     let mut model = Model::<L>::new();
     let mut receipts: Vec<(u8, Taken, Taken)> = Vec::new();
+    let mut waited = false;
     for step in steps {
         time.advance(Duration::from_nanos(step.after));
         let now = clock.now();
@@ -36,9 +46,11 @@ fn run<L: Limit + Clone>(limit: &L, steps: &[Step]) -> Result<Model<L>, TestCase
                 if let (Ok(taken), Some(exact)) = (decided.result, exact)
                     && cells > 0
                 {
+                    waited |= taken.act_at > taken.at;
                     receipts.push((step.key, taken, exact));
                 }
             }
+            Act::GiveBack { .. } if waited && turns == Turns::Unknown => {}
             Act::GiveBack { ago } => {
                 if let Some(index) = receipts.len().checked_sub(ago + 1) {
                     let (key, taken, exact) = receipts.remove(index);
@@ -71,24 +83,24 @@ proptest! {
 
     #[test]
     fn no_key_ever_passes_more_than_its_window(steps in schedules(9)) {
-        run(&window(), &steps)?;
+        run(&window(), Turns::Known, &steps)?;
     }
 
     #[test]
     fn no_key_ever_passes_more_than_its_log(steps in schedules(9)) {
-        run(&log(), &steps)?;
+        run(&log(), Turns::Known, &steps)?;
     }
 
     #[test]
     fn no_key_ever_passes_more_than_its_bucket(steps in schedules(9)) {
-        run(&bucket(), &steps)?;
+        run(&bucket(), Turns::Unknown, &steps)?;
     }
 
     #[test]
     fn where_every_key_has_a_slot_every_decision_is_exact(steps in schedules(4)) {
-        prop_assert_eq!(run(&window(), &steps)?.falsely_refused, 0);
-        prop_assert_eq!(run(&log(), &steps)?.falsely_refused, 0);
-        prop_assert_eq!(run(&bucket(), &steps)?.falsely_refused, 0);
+        prop_assert_eq!(run(&window(), Turns::Known, &steps)?.falsely_refused, 0);
+        prop_assert_eq!(run(&log(), Turns::Known, &steps)?.falsely_refused, 0);
+        prop_assert_eq!(run(&bucket(), Turns::Unknown, &steps)?.falsely_refused, 0);
     }
 }
 
