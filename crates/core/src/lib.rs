@@ -29,7 +29,7 @@ mod rejection;
 mod shared;
 pub mod wait;
 
-pub use admit::{Admit, Admits, Ask, Classified, Conclude, Configure, Entry, Hold, Permit, Policy, With};
+pub use admit::{Admit, AdmitOwned, Admits, Ask, Classified, Conclude, Configure, Entry, Hold, Permit, Policy, With};
 pub use all::{Both, BothPlace, Members, all};
 pub use backoff::{Backoff, Jitter};
 pub use by::By;

@@ -8,8 +8,9 @@ use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use common::Switch;
+use common::{Slots, Switch};
 use seawall_core::time::Clock;
 use seawall_core::{Ending, Policy, Rejection, Report, Shared};
 
@@ -111,4 +112,25 @@ fn a_classifier_judges_what_run_returns() {
         assert!(matches!(poll(call.as_mut()), Poll::Ready(Ok(seen)) if seen == status));
         assert_eq!(*last.0.lock().expect("not poisoned"), Some(outcome));
     }
+}
+
+#[test]
+fn an_owned_permit_outlives_the_handle_that_gave_it() {
+    let clock = Clock::manual().0;
+    let slots = Shared::from_policy(Slots::new(1, 1, &clock));
+    let watch = slots.clone();
+    let permit = {
+        let slots = slots;
+        slots.try_admit_owned().expect("one slot is free")
+    };
+    let mut waiting = Box::pin(watch.admit_owned());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(waiting.as_mut().poll(&mut cx).is_pending());
+    drop(permit);
+    let Poll::Ready(Ok(permit)) = waiting.as_mut().poll(&mut cx) else { panic!("its turn has come") };
+    assert_eq!(watch.queue.free(), 0);
+    permit.success();
+    assert_eq!(watch.queue.free(), 1);
+    drop(watch.admit_within_owned(Duration::ZERO));
+    assert_eq!(watch.queue.free(), 1, "a future that was never polled took a slot");
 }

@@ -25,7 +25,7 @@ impl Subject for OfSlots {
     }
 
     fn in_use(&self, slots: &Slots) -> usize {
-        slots.taken()
+        slots.taken() as usize
     }
 }
 
