@@ -15,7 +15,7 @@ use crate::burst::{Noted, Watch};
 use crate::cell::{Cell, Decision, Denied, Granted, Store};
 use crate::figures::{Figures, Limits};
 use crate::grant::{Grant, Origin};
-use crate::limit::{Taken, Want};
+use crate::limit::{Refused, Taken, Want};
 use crate::meter::Standing;
 use crate::quota::Quota;
 use crate::reservation::Reservation;
@@ -51,6 +51,8 @@ pub struct Limiter {
     /// Which limiter of this process.
     id: u32,
     shadow: AtomicBool,
+    /// Whether refusals are enforced and nobody watches for bursts: then a call is decided by its cell alone.
+    plain: AtomicBool,
     /// How long a call without a deadline waits, in nanoseconds.
     max_wait: AtomicU64,
     counts: Striped<Counts>,
@@ -95,7 +97,7 @@ impl Limiter {
     pub fn take_up_to(&self, cells: u32) -> Grant {
         let now = self.clock.now();
         let cells = match self.watch.get() {
-            Some(watch) if cells > 0 && self.note(watch, now).is_some() && !self.shadow.load(Ordering::Relaxed) => 0,
+            Some(watch) if cells > 0 && self.note(watch, now, 0).is_some() && !self.shadow.load(Ordering::Relaxed) => 0,
             _ => cells,
         };
         let epoch = self.cell.epoch().read();
@@ -167,48 +169,57 @@ impl Limiter {
     #[inline(always)]
     pub(crate) fn decide(&self, want: Want) -> Result<Grant, Throttled> {
         let Want { now, cells, max_wait } = want;
-        if let Some(watch) = self.watch.get()
-            && cells > 0
-            && let Some(denied) = self.note(watch, now)
-        {
-            return self.denied(denied, now, cells);
+        if !self.plain.load(Ordering::Relaxed) {
+            return self.decide_watched(want);
         }
         // Each kind of cell is answered by itself: a decision that all of them wrote to one place would have to be read from it.
         // The epoch is read before the cell is asked: whatever the receipt is written for, it is not written for a later one.
         match &self.cell {
             Cell::Gcra(cell) => {
                 let epoch = cell.epoch().read();
-                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, now, cells)
+                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, cells)
             }
             Cell::Window(cell) => {
                 let epoch = cell.epoch().read();
-                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, now, cells)
+                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, cells)
             }
             Cell::Sharded(cell) => {
                 let epoch = cell.cell().epoch().read();
-                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, now, cells)
+                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, cells)
             }
-            Cell::Locked(cell) => self.decide_under_lock(&**cell, now, cells, max_wait),
+            Cell::Locked(cell) => self.decide_under_lock(&**cell, want),
+        }
+    }
+
+    /// Where bursts are watched for, or the limit is not enforced.
+    #[cold]
+    #[inline(never)]
+    fn decide_watched(&self, want: Want) -> Result<Grant, Throttled> {
+        let Want { now, cells, .. } = want;
+        if let Some(watch) = self.watch.get()
+            && cells > 0
+            && let Some(denied) = self.note(watch, now, cells)
+        {
+            return self.denied(denied, now, cells);
+        }
+        let epoch = self.cell.epoch().read();
+        match self.cell.take(want, &self.clock) {
+            Ok(granted) => Ok(self.granted(granted, epoch)),
+            Err(denied) => self.denied(denied, now, cells),
         }
     }
 
     #[inline(never)]
-    fn decide_under_lock(
-        &self,
-        cell: &dyn Store,
-        now: Timestamp,
-        cells: u32,
-        max_wait: u64,
-    ) -> Result<Grant, Throttled> {
+    fn decide_under_lock(&self, cell: &dyn Store, want: Want) -> Result<Grant, Throttled> {
         let epoch = cell.epoch().read();
-        self.answer(cell.take(Want { now, cells, max_wait }, &self.clock), epoch, now, cells)
+        self.answer(cell.take(want, &self.clock), epoch, want.cells)
     }
 
     #[inline(always)]
-    fn answer(&self, decision: Decision, epoch: u32, now: Timestamp, cells: u32) -> Result<Grant, Throttled> {
+    fn answer(&self, decision: Decision, epoch: u32, cells: u32) -> Result<Grant, Throttled> {
         match decision {
             Ok(granted) => Ok(self.granted(granted, epoch)),
-            Err(denied) => self.denied(denied, now, cells),
+            Err(denied) => Err(self.enforced(denied, cells)),
         }
     }
 
@@ -239,7 +250,7 @@ impl Limiter {
     /// What a call for so many cells would be told. Takes nothing, counts nothing.
     pub(crate) fn stand(&self, cells: u32, now: Timestamp) -> Standing {
         let punished = self.watch.get().filter(|_| cells > 0).and_then(|watch| watch.punished(now));
-        let punished = punished.map(|denied| self.in_its_own_name(denied));
+        let punished = punished.map(|denied| self.in_its_own_name(denied, now, cells));
         match punished.map_or_else(|| self.cell.look(now, cells), Err) {
             Ok((figures, limits)) => Standing::Passes { name: self.name, figures, limits },
             Err(Denied { figures, limits, .. }) if self.shadow.load(Ordering::Relaxed) => {
@@ -254,7 +265,7 @@ impl Limiter {
     /// Counts a call that a look has refused before the limit was asked.
     pub(crate) fn note_refused(&self, now: Timestamp) {
         if let Some(watch) = self.watch.get() {
-            self.note(watch, now);
+            self.note(watch, now, 0);
         }
         self.counts.lane().count(|counts| &counts.throttled);
     }
@@ -265,7 +276,12 @@ impl Limiter {
 
     /// What is left now.
     pub(crate) fn look(&self) -> Result<(Figures, Limits), Denied> {
-        self.cell.look(self.clock.now(), 0)
+        self.look_for(0)
+    }
+
+    /// What is left now, or why so many cells would be refused.
+    fn look_for(&self, cells: u32) -> Result<(Figures, Limits), Denied> {
+        self.cell.look(self.clock.now(), cells)
     }
 
     /// The counts of all threads.
@@ -295,30 +311,37 @@ impl Limiter {
         Grant { taken, figures, origin: self.origin(epoch) }
     }
 
-    #[inline(always)]
     fn denied(&self, denied: Denied, now: Timestamp, cells: u32) -> Result<Grant, Throttled> {
         if self.shadow.load(Ordering::Relaxed) {
             return Ok(self.shadowed(denied.figures, now));
         }
+        Err(self.enforced(denied, cells))
+    }
+
+    #[inline(always)]
+    fn enforced(&self, denied: Denied, cells: u32) -> Throttled {
         self.counts.lane().count(|counts| &counts.throttled);
         let Denied { refused, figures, limits } = denied;
-        Err(Throttled::new(self.name, cells, refused, figures, limits))
+        Throttled::new(self.name, cells, refused, figures, limits)
     }
 
     /// Takes a call into account for bursts. The refusal, if bursts are punished and it is part of one.
     #[inline(never)]
-    fn note(&self, watch: &Watch, now: Timestamp) -> Option<Denied> {
+    fn note(&self, watch: &Watch, now: Timestamp, cells: u32) -> Option<Denied> {
         let Noted { begins, punished } = watch.note(now, &self.clock);
         if begins {
             self.counts.lane().count(|counts| &counts.bursts);
             self.tell_burst();
         }
-        punished.map(|denied| self.in_its_own_name(denied))
+        punished.map(|denied| self.in_its_own_name(denied, now, cells))
     }
 
-    /// A punishment is told as one by this limiter's quota.
-    fn in_its_own_name(&self, denied: Denied) -> Denied {
-        Denied { limits: self.limits(), ..denied }
+    /// A punishment is told as one by this limiter's quota. More cells than it ever has are no use to retry, punished or not.
+    fn in_its_own_name(&self, denied: Denied, now: Timestamp, cells: u32) -> Denied {
+        match self.cell.look(now, cells) {
+            Err(never @ Denied { refused: Refused::Never, .. }) => never,
+            _ => Denied { limits: self.limits(), ..denied },
+        }
     }
 
     /// A call that passes although the limit is reached: it takes nothing.

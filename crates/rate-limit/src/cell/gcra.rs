@@ -7,6 +7,7 @@ use super::line::{Line, MANY};
 use super::{Decision, Denied, Epoch, Granted, Published};
 use crate::figures::{Figures, Limits};
 use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Turns, origin};
+use crate::limiter::nanos;
 use crate::quota::Quota;
 
 /// A [`Gcra`]'s one word, changed by a compare-and-swap. A refusal writes nothing.
@@ -28,6 +29,32 @@ struct Slow {
     line: Line<(u64, Turns)>,
     /// The arrival time after the last of the line joined it, or was given back to.
     lined_up: u64,
+    law: Law,
+}
+
+/// What no cell that is still owed for has broken: the most of all quotas under which they were granted.
+#[derive(Clone, Copy)]
+struct Law {
+    burst: u32,
+    interval: u64,
+}
+
+impl Law {
+    /// Nothing is known of what was granted.
+    const UNKNOWN: Self = Self { burst: u32::MAX, interval: 0 };
+
+    const fn of(gcra: &Gcra) -> Self {
+        Self { burst: gcra.burst(), interval: gcra.interval() }
+    }
+
+    fn add(&mut self, gcra: &Gcra) {
+        *self = Self { burst: self.burst.max(gcra.burst()), interval: self.interval.min(gcra.interval()) };
+    }
+
+    /// Whether this limit would have granted all of it: then it is owed for no longer than an empty bucket of it takes to fill.
+    const fn is_within(self, gcra: &Gcra) -> bool {
+        self.burst <= gcra.burst() && gcra.interval() <= self.interval
+    }
 }
 
 impl Slow {
@@ -44,9 +71,10 @@ impl Slow {
 impl GcraCell {
     /// The bucket of this quota, full `now`.
     pub(crate) fn new(quota: Quota, now: Timestamp) -> Result<Self, ConfigError> {
-        let published = Published::new(&Gcra::new(quota)?.since(origin(now)), quota);
+        let gcra = Gcra::new(quota)?.since(origin(now));
+        let published = Published::new(&gcra, quota);
         let (tat, longest_wait) = (AtomicU64::new(0), AtomicU64::new(0));
-        let slow = Slow { turns: Turns::default(), line: Line::new(MANY), lined_up: 0 };
+        let slow = Slow { turns: Turns::default(), line: Line::new(MANY), lined_up: 0, law: Law::of(&gcra) };
         Ok(Self { tat, longest_wait, published, epoch: Epoch::new(), slow: Mutex::new(slow) })
     }
 
@@ -126,7 +154,7 @@ impl GcraCell {
                 let figures = figures(&gcra, new, now);
                 let act_at = Timestamp::from_nanos(at.as_nanos().saturating_add(figures.nanos(wait)));
                 let taken = Taken { at, act_at, cells, mark: new };
-                let Slow { turns, line, lined_up } = slow.at(tat, epoch);
+                let Slow { turns, line, lined_up, .. } = slow.at(tat, epoch);
                 line.granted(&taken, Some((tat, *turns)));
                 *lined_up = new;
                 if wait > 0 {
@@ -169,7 +197,7 @@ impl GcraCell {
 
     #[inline(always)]
     fn is_ahead(&self, gcra: &Gcra, tat: u64, now: u64) -> bool {
-        tat.saturating_sub(now) > gcra.capacity().saturating_add(self.longest_wait.load(Ordering::Relaxed))
+        tat.saturating_sub(gcra.capacity().saturating_add(self.longest_wait.load(Ordering::Relaxed))) > now
     }
 
     /// Brings back an arrival time that lies further ahead than any clock could have brought it: the clock has stepped back.
@@ -203,7 +231,7 @@ impl GcraCell {
                 let (refund, after) = gcra.refundable_by_turns(*tat, &taken, gcra.ticks(now), *turns);
                 (*tat, *turns) = (*tat - refund, after);
             };
-            let Slow { turns, line, lined_up } = slow.at(tat, epoch);
+            let Slow { turns, line, lined_up, .. } = slow.at(tat, epoch);
             let mut state = (tat, *turns);
             line.give_back(&mut state, &taken, now, give_back);
             match self.tat.compare_exchange(tat, state.0, Ordering::AcqRel, Ordering::Acquire) {
@@ -226,12 +254,21 @@ impl GcraCell {
     }
 
     pub(crate) fn carry(&self, quota: Quota, carry: Carry, now: Timestamp) -> Result<(), ConfigError> {
-        let _alone = self.slow.lock();
+        let mut slow = self.slow.lock();
+        let Slow { turns, law, .. } = &mut *slow;
         self.published.replace(quota, |old, new| {
             // Nobody reads the new quota, or takes by the old one what is carried, until it is there.
             self.epoch.advance();
+            if self.tat.load(Ordering::Acquire) <= old.ticks(now) {
+                *law = Law::of(old);
+            }
+            let permits = law.is_within(new);
+            law.add(new);
+            // No turn is before another that was promised.
+            let most = new.ticks(now).max(turns.last).saturating_add(new.capacity());
             let carried = |tat| {
                 let carried = new.carry(old, tat, carry, now);
+                let carried = if permits { carried.min(most) } else { carried };
                 // What is owed beyond the new capacity is owed: no step of the clock has brought it there.
                 let beyond = carried.saturating_sub(new.ticks(now)).saturating_sub(new.capacity());
                 self.longest_wait.fetch_max(beyond, Ordering::Relaxed);
@@ -250,13 +287,18 @@ impl GcraCell {
         self.epoch.during(|| self.update(|_, _| 0));
     }
 
-    /// Owes until `reset_at`, if it owes for less.
+    /// Owes until `reset_at`, if it owes for less: for turns that were promised too, as far ahead as any can be.
     pub(crate) fn raise(&self, reset_at: Timestamp, now: Timestamp) {
-        let _alone = self.slow.lock();
+        let mut slow = self.slow.lock();
+        slow.law = Law::UNKNOWN;
         self.epoch.during(|| {
             self.update(|gcra, tat| {
                 let full = gcra.ticks(now).saturating_add(gcra.capacity());
-                tat.max(gcra.ticks(reset_at).min(full))
+                let latest = full.saturating_add(gcra.ticks_per_nano().saturating_mul(nanos(Quota::LONGEST)));
+                let raised = gcra.ticks(reset_at).min(latest);
+                // Before the word, so that nobody takes its time for one of a clock that has stepped back.
+                self.longest_wait.fetch_max(raised.saturating_sub(full), Ordering::Relaxed);
+                tat.max(raised)
             });
         });
     }

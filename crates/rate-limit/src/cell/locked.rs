@@ -6,7 +6,7 @@ use super::line::{FEW, Line, MANY};
 use super::{Decision, Denied, Epoch, Granted};
 use crate::algorithm::{Algorithm, Built};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Limit, Refused, Taken, Want, origin, owing};
+use crate::limit::{Carry, Limit, Owed, Refused, Taken, Want, origin, still_owing};
 use crate::quota::Quota;
 
 /// Any [`Limit`] with its state, under a lock.
@@ -37,7 +37,7 @@ pub(crate) trait Store: Send + Sync {
     /// Whether the quota could be replaced by this one.
     fn check(&self, quota: Quota, algorithm: Algorithm) -> Result<(), ConfigError>;
     fn carry(&self, quota: Quota, algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError>;
-    fn raise(&self, cells: u32, reset_at: Timestamp, now: Timestamp);
+    fn raise(&self, owed: Owed, now: Timestamp);
     fn reset(&self);
 }
 
@@ -136,10 +136,12 @@ impl<L: Built> Store for Locked<L> {
         Ok(())
     }
 
-    fn raise(&self, cells: u32, reset_at: Timestamp, now: Timestamp) {
-        let Inner { limit, state, .. } = &mut *self.inner.lock();
+    fn raise(&self, owed: Owed, now: Timestamp) {
+        let Inner { limit, state, longest_wait, .. } = &mut *self.inner.lock();
         self.epoch.advance();
-        limit.merge(state, &owing(limit, cells, reset_at, now));
+        limit.merge(state, &still_owing(limit, owed, now));
+        // What lies ahead now was owed before, and was not brought there by a step of the clock.
+        *longest_wait = longest_wait.saturating_add(limit.ahead(state, now, *longest_wait));
     }
 
     fn reset(&self) {

@@ -24,7 +24,8 @@ use crate::algorithm::{Algorithm, Built};
 use crate::config::Scaling;
 use crate::figures::{Figures, Limits};
 use crate::limit::{
-    Carry, FixedWindow, Gcra, Pacer, Refused, SlidingLog, SlidingWindow, Taken, TokenSteps, Want, WarmUp, WindowCounter,
+    Carry, FixedWindow, Gcra, Owed, Pacer, Refused, SlidingLog, SlidingWindow, Taken, TokenSteps, Want, WarmUp,
+    WindowCounter,
 };
 use crate::quota::Quota;
 
@@ -204,13 +205,13 @@ impl Cell {
         }
     }
 
-    /// Has taken at least so many cells, that count until `reset_at`; a token bucket goes by the time alone.
-    pub(crate) fn raise(&self, cells: u32, reset_at: Timestamp, now: Timestamp) {
+    /// Owes at least this; a token bucket goes by the time alone.
+    pub(crate) fn raise(&self, owed: Owed, now: Timestamp) {
         match self {
-            Self::Gcra(cell) => cell.raise(reset_at, now),
-            Self::Window(cell) => cell.freeze().raise(cells, reset_at, now),
-            Self::Locked(cell) => cell.raise(cells, reset_at, now),
-            Self::Sharded(cell) => cell.cell().raise(cells, reset_at, now),
+            Self::Gcra(cell) => cell.raise(owed.reset_at, now),
+            Self::Window(cell) => cell.freeze().raise(owed, now),
+            Self::Locked(cell) => cell.raise(owed, now),
+            Self::Sharded(cell) => cell.cell().raise(owed, now),
         }
     }
 

@@ -5,7 +5,7 @@ use seawall_core::time::{Clock, Timestamp};
 use super::line::{Line, MANY};
 use super::{Decision, Denied, Epoch, Granted};
 use crate::figures::{Figures, Limits};
-use crate::limit::{Carry, Limit, Refused, SlidingWindow, SlidingWindowState, Taken, Want, owing};
+use crate::limit::{Carry, Limit, Owed, Refused, SlidingWindow, SlidingWindowState, Taken, Want, still_owing};
 
 /// A [`SlidingWindow`] that is changed by a compare-and-swap while its newest bucket lasts.
 ///
@@ -289,11 +289,13 @@ impl Frozen<'_> {
         slow.limits = limits;
     }
 
-    /// Has taken at least so many cells, that count until `reset_at`.
-    pub(crate) fn raise(&mut self, cells: u32, reset_at: Timestamp, now: Timestamp) {
+    /// Owes at least this.
+    pub(crate) fn raise(&mut self, owed: Owed, now: Timestamp) {
         self.cell.epoch.advance();
-        let Slow { window, state, .. } = &mut *self.slow;
-        window.merge(state, &owing(window, cells, reset_at, now));
+        let Slow { window, state, longest_wait, .. } = &mut *self.slow;
+        window.merge(state, &still_owing(window, owed, now));
+        // What lies ahead now was owed before, and was not brought there by a step of the clock.
+        *longest_wait = longest_wait.saturating_add(window.ahead(state, now, *longest_wait));
     }
 
     /// Forgets whatever was taken.

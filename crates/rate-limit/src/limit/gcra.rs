@@ -131,12 +131,13 @@ impl Gcra {
     pub(crate) const fn advance(&self, tat: u64, now: u64, cells: u32, max_wait: u64) -> Result<u64, u64> {
         let cost = cells as u64 * self.interval;
         let start = if tat > now { tat } else { now };
-        let ahead = start - now;
         let room = self.capacity - cost;
-        if ahead <= room.saturating_add(max_wait) && start < u64::MAX - cost {
+        // From when on it passes, which does not wait for the clock to be read.
+        let passes_at = tat.saturating_sub(room.saturating_add(max_wait));
+        if passes_at <= now && start < u64::MAX - cost {
             Ok(start + cost)
         } else {
-            let missing = ahead.saturating_sub(room);
+            let missing = (start - now).saturating_sub(room);
             // None are missing where the clock has run out.
             Err(if missing == 0 { 1 } else { missing })
         }

@@ -32,7 +32,7 @@ mod window_counter;
 pub use crate::cell::AtomicGcra;
 pub use fixed_window::{Alignment, FixedWindow, FixedWindowState};
 pub use gcra::{Gcra, Turns};
-pub(crate) use owing::owing;
+pub(crate) use owing::{Owed, owing, still_owing};
 pub use pacer::{Pacer, PacerState};
 pub use sliding_log::{SlidingLog, SlidingLogState};
 pub use sliding_window::{SlidingWindow, SlidingWindowState};
@@ -160,8 +160,10 @@ pub enum Refused {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Carry {
-    /// It stays as it is: a token bucket owes the same time, a window has counted the same cells. Where a slow quota is raised, the
-    /// time that was owed to it can be long: [`Proportional`](Self::Proportional) owes the same cells.
+    /// It stays as it is: a token bucket owes the same time, a window has counted the same cells. Where the quota of a bucket that
+    /// has no keys is raised, it owes no more than an empty bucket of the new one, beyond turns that were promised: if the new one
+    /// has at least the burst and the rate of all that held since nothing was owed. Otherwise the time that was owed to a slow
+    /// quota can be long: [`Proportional`](Self::Proportional) owes the same cells.
     #[default]
     AsIs,
     /// It is scaled: a token bucket owes the same number of cells, a window has used the same share of its limit.

@@ -35,6 +35,11 @@ impl Settings {
         if self.config.adaptive.is_some() { self.config.quota.scaled(self.share) } else { self.config.quota }
     }
 
+    /// Whether a call is decided by its cell alone.
+    fn is_plain(&self) -> bool {
+        self.config.mode == Mode::Enforce && self.config.burst.is_none()
+    }
+
     /// Whether `cell` can keep every quota that may hold.
     fn check(&self, cell: &Cell) -> Result<(), ConfigError> {
         let Config { quota, algorithm, adaptive, .. } = self.config;
@@ -129,6 +134,7 @@ impl Configure for Limiter {
             name,
             id: next_id(),
             shadow: AtomicBool::new(settings.config.mode == Mode::Shadow),
+            plain: AtomicBool::new(settings.is_plain()),
             max_wait: AtomicU64::new(max_wait),
             counts: Striped::new(stripe::seats()),
             watch,
@@ -160,6 +166,7 @@ impl Configure for Limiter {
             self.watch_for(&next, now)?;
             self.cell.carry(next.quota(), next.config.algorithm, next.config.carry, now)?;
             self.shadow.store(next.config.mode == Mode::Shadow, Ordering::Relaxed);
+            self.plain.store(next.is_plain(), Ordering::Relaxed);
             self.max_wait.store(next.config.max_wait_nanos(), Ordering::Relaxed);
             let event = Event::Reconfigured { name: self.name, from, to: next.quota() };
             let observer: Option<Arc<dyn Observer<Event>>> = next.config.observer.clone();

@@ -3,6 +3,7 @@
 mod adaptive;
 mod bursts;
 mod clock;
+mod debt;
 mod operations;
 mod reconfigure;
 mod refunds;
