@@ -142,8 +142,8 @@ fn a_bucket_gives_turns_in_order_and_takes_them_back() {
 }
 
 /// Both cells, of which one has been taken: the next turn is in so many seconds.
-fn lined_up() -> [(&'static str, Config, Duration); 2] {
-    [("bucket", bucket(Quota::per_second(1)), SECOND), ("window", window(1), 9 * BUCKET)]
+fn lined_up() -> [(&'static str, fn() -> Config, Duration); 2] {
+    [("bucket", || bucket(Quota::per_second(1)), SECOND), ("window", || window(1), 9 * BUCKET)]
 }
 
 /// Those who give up while others line up leave the place in time that nobody stands behind: never one that was promised.
@@ -151,7 +151,7 @@ fn lined_up() -> [(&'static str, Config, Duration); 2] {
 fn whoever_gives_up_leaves_no_more_than_nobody_holds() {
     for (name, config, wait) in lined_up() {
         explore(&format!("{name}: give up, give up, reserve"), 20, move |order| {
-            let limiting = Limiting::new(config.clone());
+            let limiting = Limiting::new(config());
             limiting.limiter.check().expect("the only one");
             let (first, second) = {
                 let reserve = || limiting.limiter.reserve(1, 100 * SECOND).expect("in turn").keep();
@@ -184,7 +184,7 @@ fn whoever_gives_up_leaves_no_more_than_nobody_holds() {
 fn whoever_gives_up_late_takes_nothing_from_those_who_passed() {
     for (name, config, wait) in lined_up() {
         explore(&format!("{name}: give up, time passes, take"), 20, move |order| {
-            let limiting = Limiting::new(config.clone());
+            let limiting = Limiting::new(config());
             limiting.limiter.check().expect("the only one");
             let turn = limiting.limiter.reserve(1, 100 * SECOND).expect("in turn").keep();
             together(

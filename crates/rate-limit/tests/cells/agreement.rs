@@ -13,7 +13,7 @@ use seawall_rate_limit::limit::{
 };
 use seawall_rate_limit::{Algorithm, Config, Grant, Quota, RateLimiter, Reservation, Throttled};
 
-use crate::model::{Back, Kind, Model, Receipt, by_itself, by_turns};
+use crate::model::{Back, Ceiling, Kind, Model, Receipt, by_itself, by_turns, empty};
 
 /// Nothing here asks for a longer time.
 const LONG: Duration = Duration::from_secs(100);
@@ -237,7 +237,7 @@ fn agree<L: Limit>(
     which: Steps,
     make: fn(Quota) -> Result<L, ConfigError>,
 ) {
-    agree_giving_back(algorithm, kind, quotas, which, make, by_itself);
+    agree_giving_back(algorithm, kind, quotas, which, make, (by_itself, None));
 }
 
 /// The same with another way to give back than the algorithm's own.
@@ -247,7 +247,7 @@ fn agree_giving_back<L: Limit>(
     quotas: &[Quota],
     which: Steps,
     make: fn(Quota) -> Result<L, ConfigError>,
-    back: Back<L>,
+    (back, ceiling): (Back<L>, Option<Ceiling<L>>),
 ) {
     let config = ProptestConfig {
         cases: cases(),
@@ -262,12 +262,14 @@ fn agree_giving_back<L: Limit>(
             time.advance(started);
             let config = Config::new(quotas[0]).algorithm(algorithm);
             let limiter = RateLimiter::with_clock(config, clock).expect("a valid configuration");
+            let mut model = Model::new(quotas[0], kind, make, back);
+            model.ceiling = ceiling;
             let mut pair = Pair {
                 limiter: &limiter,
                 algorithm,
                 quotas,
                 time,
-                model: Model::new(quotas[0], kind, make, back),
+                model,
                 reserved: Vec::new(),
                 granted: Vec::new(),
                 last_wait: Duration::ZERO,
@@ -313,11 +315,11 @@ fn a_token_bucket_in_one_word() {
     // The cell keeps its ticks for life, so the model's quotas are made alike.
     let alike = |quota| Gcra::new(Quota::per_second(5))?.alike(quota);
     // The cell knows which turns are to come, and gives back more of them than the algorithm by itself.
-    agree_giving_back(Algorithm::Gcra, Kind::Word, &with_burst, Steps::Forward, alike, by_turns);
-    agree_giving_back(Algorithm::Gcra, Kind::Word, &quotas(), Steps::Forward, alike, by_turns);
+    agree_giving_back(Algorithm::Gcra, Kind::Word, &with_burst, Steps::Forward, alike, (by_turns, Some(empty)));
+    agree_giving_back(Algorithm::Gcra, Kind::Word, &quotas(), Steps::Forward, alike, (by_turns, Some(empty)));
     // Steps of the clock are told in whole nanoseconds: the interval is one, so that nothing is rounded.
     let one = [Quota::per_second(5).burst(4)];
-    agree_giving_back(Algorithm::Gcra, Kind::Word, &one, Steps::All, Gcra::new, by_turns);
+    agree_giving_back(Algorithm::Gcra, Kind::Word, &one, Steps::All, Gcra::new, (by_turns, Some(empty)));
 }
 
 #[test]

@@ -25,6 +25,23 @@ pub(crate) struct Model<L: Limit> {
     turns: Turns,
     epoch: u32,
     history: History<L>,
+    /// What is carried at most, where a quota permits all that was granted under those before.
+    pub(crate) ceiling: Option<Ceiling<L>>,
+    quota: Quota,
+    /// The largest burst and the shortest interval of the quotas since nothing was owed.
+    law: (u32, f64),
+}
+
+/// Brings a state to what an empty one is at this time, or once the last turn has come, if it is less.
+pub(crate) type Ceiling<L> = fn(&L, &mut <L as Limit>::State, Timestamp, Timestamp);
+
+/// An empty bucket.
+pub(crate) fn empty(gcra: &Gcra, tat: &mut u64, now: Timestamp, last: Timestamp) {
+    *tat = (*tat).min(gcra.ticks(now.max(last)) + gcra.capacity());
+}
+
+fn law(quota: Quota) -> (u32, f64) {
+    (quota.burst_size(), quota.period().as_secs_f64() / f64::from(quota.limit()))
 }
 
 /// What was done in this epoch, and which turns are to come.
@@ -84,8 +101,9 @@ impl<L: Limit> History<L> {
 
     /// Gives a turn up: whose turns nobody stands behind any more.
     fn give_up(&mut self, number: usize) -> Vec<usize> {
-        let turn = self.line.iter_mut().find(|turn| turn.1.contains(&number));
-        turn.into_iter().for_each(|turn| turn.2 -= 1);
+        if let Some(turn) = self.line.iter_mut().find(|turn| turn.1.contains(&number)) {
+            turn.2 -= 1;
+        }
         let held = self.line.iter().rposition(|turn| turn.2 > 0).map_or(0, |last| last + 1);
         self.line.drain(held..).flat_map(|turn| turn.1).collect()
     }
@@ -127,7 +145,20 @@ impl<L: Limit> Model<L> {
         let limit = make(quota).expect("a valid quota");
         let (state, turns) = (L::State::default(), Turns::default());
         let history = History::begins(state.clone(), turns);
-        Self { make, kind, back, limit, state, longest_wait: 0, turns, epoch: 0, history }
+        Self {
+            make,
+            kind,
+            back,
+            limit,
+            state,
+            longest_wait: 0,
+            turns,
+            epoch: 0,
+            history,
+            ceiling: None,
+            quota,
+            law: law(quota),
+        }
     }
 
     pub(crate) fn take(&mut self, want: Want) -> Result<Receipt, Refused> {
@@ -166,18 +197,20 @@ impl<L: Limit> Model<L> {
 
     /// What would be, had nobody ever asked for these.
     fn without(&mut self, numbers: &[usize]) {
+        let first = numbers.iter().copied().min().unwrap_or_default();
         // A step that is left out keeps its place, so that numbers stay what they are.
-        for step in &mut self.history.steps {
+        for (place, step) in self.history.steps.iter_mut().enumerate() {
             match step {
                 Step::Take { number, .. } | Step::GiveBack { number, .. } if numbers.contains(number) => {
                     *step = Step::Never;
                 }
+                // Later times are not seen yet: the clock may have stepped back behind them.
+                Step::Roll(_) if place >= first => *step = Step::Never,
                 _ => {}
             }
         }
         (self.state, self.turns) = self.history.began.clone();
-        let first = numbers.iter().copied().min().unwrap_or_default();
-        for (place, step) in self.history.steps.clone().into_iter().enumerate() {
+        for step in self.history.steps.clone() {
             match step {
                 Step::Take { want, taken, .. } => {
                     let again = self.limit.take(&mut self.state, want).expect("it passed");
@@ -189,9 +222,8 @@ impl<L: Limit> Model<L> {
                 Step::GiveBack { taken, now, .. } => {
                     (self.back)(&self.limit, &mut self.state, taken, now, &mut self.turns);
                 }
-                // Later times are not seen yet: the clock may have stepped back behind them.
-                Step::Roll(now) if place < first => self.roll_to(now),
-                Step::Roll(_) | Step::Never => {}
+                Step::Roll(now) => self.roll_to(now),
+                Step::Never => {}
             }
         }
     }
@@ -236,7 +268,19 @@ impl<L: Limit> Model<L> {
 
     pub(crate) fn carry(&mut self, quota: Quota, carry: Carry, now: Timestamp) {
         let limit = (self.make)(quota).expect("a valid quota");
+        if self.limit.reset_at(&self.state) <= now {
+            self.law = law(self.quota);
+        }
         self.state = limit.carry(&self.limit, self.state.clone(), carry, now);
+        let next = law(quota);
+        if let Some(ceiling) = self.ceiling
+            && self.law.0 <= next.0
+            && next.1 <= self.law.1
+        {
+            ceiling(&limit, &mut self.state, now, self.turns.last);
+        }
+        self.law = (self.law.0.max(next.0), self.law.1.min(next.1));
+        self.quota = quota;
         self.limit = limit;
         self.begin_epoch();
         if self.kind != Kind::Window {

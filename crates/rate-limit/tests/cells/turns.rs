@@ -144,7 +144,9 @@ fn whoever_gives_up_makes_room_and_mints_nothing() {
                     RateLimiter::with_clock(Config::new(quotas[1]).algorithm(algorithm), clock).expect("valid");
                 let (waiting, kept, passed) = (Vec::new(), Vec::new(), Vec::new());
                 let mut crowd = Crowd { limiter: &limiter, algorithm, quotas, time, waiting, kept, passed };
-                steps.into_iter().for_each(|step| crowd.step(step));
+                for step in steps {
+                    crowd.step(step);
+                }
                 check(algorithm, quotas[1], &crowd.finish());
                 Ok(())
             })

@@ -116,8 +116,11 @@ fn the_tail_rule_gives_back_what_nobody_has_built_upon() {
     assert_eq!(turn().wait(), Duration::ZERO);
 }
 
+/// Who of a crowd is the next to give up.
+type Next = fn(usize) -> usize;
+
 /// In which order a crowd gives up.
-fn orders() -> [(&'static str, fn(usize) -> usize); 3] {
+fn orders() -> [(&'static str, Next); 3] {
     // 389 and 1 000 have no divisor in common.
     [("first to last", |place| place), ("last to first", |place| 999 - place), ("any", |place| place * 389 % 1_000)]
 }
