@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "bulkhead")]
+#[doc(inline)]
+pub use seawall_bulkhead as bulkhead;
 #[cfg(feature = "circuit-breaker")]
 #[doc(inline)]
 pub use seawall_circuit_breaker as circuit_breaker;
@@ -16,5 +19,5 @@ pub use seawall_retry as retry;
 #[doc(inline)]
 pub use seawall_telemetry as telemetry;
 
-#[cfg(all(feature = "circuit-breaker", feature = "retry"))]
+#[cfg(all(feature = "bulkhead", feature = "circuit-breaker", feature = "rate-limit", feature = "retry"))]
 pub mod _manual;

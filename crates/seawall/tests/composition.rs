@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use seawall::bulkhead::{self, Bulkhead};
 use seawall::circuit_breaker::{CircuitBreaker, Config, State};
 use seawall::core::time::{Clock, ManualTime};
-use seawall::core::{Jitter, Rejection};
+use seawall::core::{Jitter, Rejection, all};
 use seawall::retry::{
     self, BoxedErrors, Budget, Deposits, Fallback, FallbackConfig, Hedge, HedgeConfig, Retry, Timeout, TimeoutConfig,
 };
@@ -210,4 +211,70 @@ fn a_retry_around_hedges_shares_their_budget() {
     assert!(extra <= most, "{extra} further attempts, {most} are paid for");
     let spent = parts.budget.snapshot().spent;
     assert_eq!(usize::try_from(spent), Ok(extra));
+}
+
+/// A service ready to be called, polled once.
+fn ready<S: Service<u32>>(stack: &mut S) {
+    assert!(stack.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready());
+}
+
+#[test]
+fn a_bulkhead_inside_a_retry_is_not_held_between_attempts() {
+    let parts = Parts::new();
+    let down = Dependency::new(Act::Fail);
+    let bulkhead = Bulkhead::with_clock(bulkhead::Config::new(1), parts.clock.clone()).expect("valid");
+    let one_decision = all((parts.breaker.clone(), bulkhead.clone()));
+    let mut stack = ServiceBuilder::new()
+        .layer(parts.retry.layer().judge(BoxedErrors).boxed())
+        .layer(one_decision.layer().boxed())
+        .service(down.service());
+    ready(&mut stack);
+    let mut call = pin!(stack.call(7));
+    let mut attempts = 0;
+    while call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        attempts += 1;
+        assert_eq!((down.calls(), bulkhead.in_flight()), (attempts, 0), "a wait for another attempt holds a permit");
+        parts.time.advance(SECOND);
+    }
+    assert_eq!((down.calls(), bulkhead.snapshot().admitted), (3, 3));
+}
+
+#[test]
+fn a_full_bulkhead_beside_a_breaker_is_no_failure_of_the_dependency() {
+    let parts = Parts::new();
+    let bulkhead = Bulkhead::with_clock(bulkhead::Config::new(1), parts.clock.clone()).expect("valid");
+    let held = bulkhead.try_admit_owned().expect("nothing is in flight");
+    let dependency = Dependency::new(Act::Answer);
+    let beside = all((parts.breaker.clone(), bulkhead.clone()));
+    let mut beside = ServiceBuilder::new().layer(beside.layer().boxed()).service(dependency.service());
+    ready(&mut beside);
+    let error = drive(beside.call(7), &parts.time).0.expect_err("it is full");
+    assert_eq!(Rejection::find(&*error).map(Rejection::pattern), Some("bulkhead"));
+    assert_eq!((parts.breaker.snapshot().total.failures, dependency.calls()), (0, 0));
+
+    let mut inside = ServiceBuilder::new()
+        .layer(parts.breaker.layer().boxed())
+        .layer(bulkhead.layer().boxed())
+        .service(dependency.service());
+    ready(&mut inside);
+    drive(inside.call(7), &parts.time).0.expect_err("it is full");
+    assert_eq!(parts.breaker.snapshot().total.failures, 1, "further in, its refusals open the circuit");
+    drop(held);
+}
+
+#[test]
+fn an_open_breaker_beside_a_bulkhead_lets_nobody_wait() {
+    let parts = Parts::new();
+    let config = bulkhead::Config::new(1).queue(8).max_wait(60 * SECOND);
+    let bulkhead = Bulkhead::with_clock(config, parts.clock.clone()).expect("valid");
+    let _held = bulkhead.try_admit_owned().expect("nothing is in flight");
+    parts.breaker.isolate(30 * SECOND);
+    let beside = all((parts.breaker.clone(), bulkhead.clone()));
+    let layer = beside.layer().wait(60 * SECOND).boxed();
+    let mut stack = ServiceBuilder::new().layer(layer).service(Dependency::new(Act::Answer).service());
+    ready(&mut stack);
+    let (refused, seconds) = drive(stack.call(7), &parts.time);
+    let error = refused.expect_err("the circuit is open");
+    assert_eq!(Rejection::find(&*error).map(Rejection::pattern), Some("circuit_breaker"));
+    assert_eq!((seconds, bulkhead.queued()), (0, 0));
 }
