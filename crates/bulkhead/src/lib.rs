@@ -6,6 +6,7 @@
 )]
 
 pub mod limit;
+pub mod load;
 
 mod claiming;
 mod compartment;
@@ -21,6 +22,7 @@ pub use compartment::{Bulkhead, Compartment};
 pub use config::{Config, Failures};
 pub use event::Event;
 pub use full::{Full, Reason};
+pub use load::{Feature, FeatureSwitch, Level, LoadGauge, Shedder};
 pub use policy::{Token, Waiting};
 pub use seawall_core::wait::{CoDel, Order};
 pub use seawall_core::{Claim, Priority};
