@@ -2,17 +2,73 @@
 //!
 //! An algorithm reads no clock and holds no lock: what it decides follows from the samples alone, so a recorded run can be
 //! replayed. [`Bulkhead`](crate::Bulkhead) feeds one; a test or a simulation may too.
+//!
+//! | algorithm | what tells it of overload | take it when |
+//! |---|---|---|
+//! | [`Aimd`] | calls that fail or take too long | what is called says so when it has too much |
+//! | [`Vegas`] | a queue, by how much longer calls take than the quickest one | calls take about the same time |
+//! | [`Gradient2`] | calls that take longer than they used to | calls differ, and what they take drifts |
+//! | [`Gradient`] | calls that take longer than with little load, which is measured again and again | a short time of little load is no harm |
+//! | [`Correlation`] | a queue, and more in flight that brings no more throughput | there are enough calls for windows of a second |
+//!
+//! [`Windowed`] feeds one of the first three with a summary of many calls instead of each of them. [`Bbr`] is no limit but a gate
+//! beside one: it refuses calls while the processor is busy.
+//!
+//! ```
+//! use seawall_bulkhead::limit::{LimitAlgorithm, Sample, Signal, Vegas};
+//! use seawall_core::time::Timestamp;
+//! use std::time::Duration;
+//!
+//! let mut vegas = Vegas::default().initial(10).build()?;
+//! let rtt = Duration::from_millis(10);
+//! let mut now = Timestamp::ZERO;
+//! for _ in 0..3 {
+//!     now = now + rtt;
+//!     vegas.on_sample(&Sample::new(now, rtt, 10, Signal::Completed));
+//! }
+//! assert_eq!(vegas.limit(), 22, "no call has waited: twice six more");
+//! # Ok::<(), seawall_core::ConfigError>(())
+//! ```
+//!
+//! # What holds for all of them
+//! - A limit that is not used is not raised: traffic that needs less than half of it proves nothing.
+//! - It is lowered at most once for the calls of one round trip: they all tell of the same load.
+//! - It stays within its bounds, whatever the samples: no time of nothing, no number in flight and no clock that steps back leads
+//!   to anything but a limit.
+//! - A call that was [abandoned](Signal::Abandoned) would have taken at least its time. It may raise an estimate of what calls take,
+//!   and so lower the limit; it never lowers such an estimate and never raises the limit.
+
+#[macro_use]
+mod settings;
 
 mod adaptive;
 mod aimd;
+mod bbr;
+mod correlation;
+mod gradient;
+mod gradient2;
+mod rejection;
+mod round_trip;
+mod scale;
+pub mod stats;
+mod vegas;
+mod windowed;
 
 use std::fmt;
 use std::time::Duration;
 
 use seawall_core::time::Timestamp;
 
-pub use adaptive::Adaptive;
+pub use adaptive::{Adaptive, PerCall};
 pub use aimd::{Aimd, AimdLimit};
+pub use bbr::{Bbr, BbrGate};
+pub use correlation::{Correlation, CorrelationLimit};
+pub use gradient::{Gradient, GradientLimit};
+pub use gradient2::{Gradient2, Gradient2Limit};
+pub use rejection::{Levels, level, rejection_rate};
+pub use scale::{Decrease, Scale};
+pub use vegas::{Vegas, VegasLimit};
+pub use windowed::{Windowed, WindowedLimit};
 
 /// Decides how many calls may be in flight from what calls took.
 ///
@@ -25,6 +81,28 @@ pub trait LimitAlgorithm: fmt::Debug + Send {
 
     /// A call has ended. Tells how many may be in flight from now on.
     fn on_sample(&mut self, sample: &Sample) -> u32;
+
+    /// It is `now`, whether a call has ended or not: closes what was due until now. Tells how many may be in flight from now on.
+    ///
+    /// Nobody needs to call it, for the next sample does the same. Whoever does gets the limit of a window when the window ends.
+    fn on_tick(&mut self, now: Timestamp) -> u32 {
+        let _ = now;
+        self.limit()
+    }
+}
+
+impl<T: LimitAlgorithm + ?Sized> LimitAlgorithm for Box<T> {
+    fn limit(&self) -> u32 {
+        (**self).limit()
+    }
+
+    fn on_sample(&mut self, sample: &Sample) -> u32 {
+        (**self).on_sample(sample)
+    }
+
+    fn on_tick(&mut self, now: Timestamp) -> u32 {
+        (**self).on_tick(now)
+    }
 }
 
 /// What one call tells about the load of what it called.
@@ -67,5 +145,10 @@ impl Sample {
     /// Whether more calls were wanted than half of `limit`: otherwise the limit was not what held calls back.
     pub const fn uses_half(&self, limit: u32) -> bool {
         self.in_flight as u64 * 2 >= limit as u64
+    }
+
+    /// How long it took in nanoseconds, at least one: what a call takes is divided by.
+    fn nanos(&self) -> u64 {
+        u64::try_from(self.rtt.as_nanos()).unwrap_or(u64::MAX).max(1)
     }
 }
