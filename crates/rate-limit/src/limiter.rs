@@ -177,11 +177,17 @@ impl Limiter {
         match &self.cell {
             Cell::Gcra(cell) => {
                 let epoch = cell.epoch().read();
-                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, cells)
+                match cell.take_quickly(now, cells, max_wait) {
+                    Some(decision) => self.answer(decision, epoch, cells),
+                    None => self.answer(cell.take_slowly(now, cells, max_wait, &self.clock), epoch, cells),
+                }
             }
             Cell::Window(cell) => {
                 let epoch = cell.epoch().read();
-                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, cells)
+                match cell.take_quickly(now, cells, max_wait) {
+                    Some(decision) => self.answer(decision, epoch, cells),
+                    None => self.answer(cell.take_slowly(now, cells, max_wait, &self.clock), epoch, cells),
+                }
             }
             Cell::Sharded(cell) => {
                 let epoch = cell.cell().epoch().read();

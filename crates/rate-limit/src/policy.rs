@@ -16,6 +16,7 @@ impl Policy for Limiter {
     type Refusal = Throttled;
 
     const WAITS: bool = true;
+    const SETTLES: bool = false;
 
     #[inline(always)]
     fn clock(&self) -> Option<&Clock> {

@@ -52,6 +52,7 @@ impl<F: Send + Sync> Policy for Weighed<F> {
     type Refusal = Throttled;
 
     const WAITS: bool = true;
+    const SETTLES: bool = false;
 
     #[inline(always)]
     fn clock(&self) -> Option<&Clock> {

@@ -83,63 +83,67 @@ impl GcraCell {
         &self.epoch
     }
 
-    #[inline(always)]
+    /// Takes what is wanted.
+    #[inline]
     pub(crate) fn take(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
+        self.take_quickly(at, cells, max_wait).unwrap_or_else(|| self.take_slowly(at, cells, max_wait, clock))
+    }
+
+    /// Decides without the lock; `None` where only [`take_slowly`](Self::take_slowly) can. Whoever answers the two apart need not
+    /// read this decision from where the other would have been written.
+    #[inline(always)]
+    pub(crate) fn take_quickly(&self, at: Timestamp, cells: u32, max_wait: u64) -> Option<Decision> {
         let mut tat = self.tat.load(Ordering::Acquire);
         loop {
             let (gcra, limits) = self.published.read();
             let now = gcra.ticks(at);
             // One cell is never more than there ever is.
             if cells != 1 && (cells == 0 || cells > gcra.burst()) {
-                return without_taking(&gcra, limits, tat, at, cells);
+                return None;
             }
-            let max_wait = max_wait.saturating_mul(gcra.ticks_per_nano());
-            match gcra.advance(tat, now, cells, max_wait) {
-                Ok(new) => {
-                    if max_wait > 0 && new - now > gcra.capacity() {
-                        return self.take_turn(at, cells, max_wait, clock);
+            match gcra.advance(tat, now, cells, 0) {
+                Ok(new) => match self.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => {
+                        let figures = figures(&gcra, new, now);
+                        let taken = Taken { at, act_at: at, cells, mark: new };
+                        return Some(Ok(Granted { taken, figures }));
                     }
-                    match self.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Acquire) {
-                        Ok(_) => {
-                            let figures = figures(&gcra, new, now);
-                            let taken = Taken { at, act_at: at, cells, mark: new };
-                            return Ok(Granted { taken, figures });
-                        }
-                        Err(found) => tat = found,
-                    }
+                    Err(found) => tat = found,
+                },
+                // A turn, or a state that the clock has left behind.
+                Err(missing)
+                    if missing <= max_wait.saturating_mul(gcra.ticks_per_nano()) || self.is_ahead(&gcra, tat, now) =>
+                {
+                    return None;
                 }
                 Err(missing) => {
-                    if self.is_ahead(&gcra, tat, now)
-                        && let Some(healed) = self.heal(clock)
-                    {
-                        tat = healed;
-                        continue;
-                    }
                     let figures = figures(&gcra, tat, now);
                     let refused = Refused::Later { retry_after: figures.nanos(missing) };
-                    return Err(Denied { refused, figures, limits });
+                    return Some(Err(Denied { refused, figures, limits }));
                 }
             }
         }
     }
 
-    /// Takes what is wanted, at once or in turn. `max_wait` is in ticks. Under the lock, so that whoever gives back knows of every
-    /// turn that was given.
+    /// Decides under the lock, so that whoever gives back knows of every turn that was given.
     #[cold]
     #[inline(never)]
-    fn take_turn(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
+    pub(crate) fn take_slowly(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
         let mut slow = self.slow.lock();
         loop {
             // Before the word: whoever ends the epoch after this has changed the word once it is changed here.
             let epoch = self.epoch.read();
             let tat = self.tat.load(Ordering::Acquire);
             let (gcra, limits) = self.published.read();
+            if cells == 0 || cells > gcra.burst() {
+                return without_taking(&gcra, limits, tat, at, cells);
+            }
             let now = gcra.ticks(at);
             // A turn that lies ahead only because the clock has stepped back is nobody's.
-            if self.is_ahead(&gcra, tat, now) && self.heal(clock).is_some() {
+            if self.is_ahead(&gcra, tat, now) && self.heal(clock) {
                 continue;
             }
-            let new = match gcra.advance(tat, now, cells, max_wait) {
+            let new = match gcra.advance(tat, now, cells, max_wait.saturating_mul(gcra.ticks_per_nano())) {
                 Ok(new) => new,
                 Err(missing) => {
                     let figures = figures(&gcra, tat, now);
@@ -200,25 +204,24 @@ impl GcraCell {
         tat.saturating_sub(gcra.capacity().saturating_add(self.longest_wait.load(Ordering::Relaxed))) > now
     }
 
-    /// Brings back an arrival time that lies further ahead than any clock could have brought it: the clock has stepped back.
+    /// Brings back an arrival time that lies further ahead than any clock could have brought it: the clock has stepped back. Whether
+    /// it did.
     ///
     /// The word is read before the clock, so that a thread which was held up between reading the clock and getting here does not
     /// take the time that passed for a step.
     #[cold]
-    fn heal(&self, clock: &Clock) -> Option<u64> {
+    fn heal(&self, clock: &Clock) -> bool {
         let tat = self.tat.load(Ordering::Acquire);
         let (gcra, _) = self.published.read();
         let now = gcra.ticks(clock.now());
         if !self.is_ahead(&gcra, tat, now) {
-            return None;
+            return false;
         }
         let latest = now.saturating_add(gcra.capacity()).saturating_add(self.longest_wait.load(Ordering::Relaxed));
         // What was granted before the step is not in the state any more. Whoever takes meanwhile changes the word.
         self.epoch.advance();
-        Some(match self.tat.compare_exchange(tat, latest, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => latest,
-            Err(found) => found,
-        })
+        let _ = self.tat.compare_exchange(tat, latest, Ordering::AcqRel, Ordering::Acquire);
+        true
     }
 
     pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {

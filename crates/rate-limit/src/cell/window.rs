@@ -83,14 +83,22 @@ impl WindowCell {
         &self.epoch
     }
 
-    #[inline(always)]
+    /// Takes what is wanted.
+    #[inline]
     pub(crate) fn take(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
+        self.take_quickly(at, cells, max_wait).unwrap_or_else(|| self.take_slowly(at, cells, max_wait, clock))
+    }
+
+    /// Decides without the lock; `None` where only [`take_slowly`](Self::take_slowly) can. Whoever answers the two apart need not
+    /// read this decision from where the other would have been written.
+    #[inline(always)]
+    pub(crate) fn take_quickly(&self, at: Timestamp, cells: u32, max_wait: u64) -> Option<Decision> {
         let now = at.as_nanos();
         let mut word = self.word.load(Ordering::Acquire);
         loop {
             let closes = self.closes.load(Ordering::Acquire);
             if now >= closes || now < self.opens.load(Ordering::Acquire) || cells == 0 {
-                return self.take_slowly(at, cells, max_wait, clock);
+                return None;
             }
             let limit = self.limit.load(Ordering::Acquire);
             let used = word & Self::FROZEN;
@@ -103,16 +111,13 @@ impl WindowCell {
                     Ok(_) => {
                         let figures = Figures::window(limit - used - wanted, closes.saturating_add(counts_for) - now);
                         let taken = Taken { at, act_at: at, cells, mark };
-                        return Ok(Granted { taken, figures });
+                        return Some(Ok(Granted { taken, figures }));
                     }
                     Err(found) => word = found,
                 }
                 continue;
             }
-            return match self.refuse_quickly(now, cells, max_wait, word, limit) {
-                Some(denied) => Err(denied),
-                None => self.take_slowly(at, cells, max_wait, clock),
-            };
+            return self.refuse_quickly(now, cells, max_wait, word, limit).map(Err);
         }
     }
 
@@ -191,8 +196,9 @@ impl WindowCell {
         Some(Denied { refused: Refused::Later { retry_after: free_in }, figures, limits })
     }
 
+    /// Decides under the lock.
     #[cold]
-    fn take_slowly(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
+    pub(crate) fn take_slowly(&self, at: Timestamp, cells: u32, max_wait: u64, clock: &Clock) -> Decision {
         let mut frozen = self.freeze();
         let Slow { window, limits, state, longest_wait, line, .. } = &mut *frozen.slow;
         let mut now = at;

@@ -22,6 +22,7 @@ impl<K: ?Sized, S: Send + Sync> Policy for KeyedLimiter<K, S> {
     type Refusal = Throttled;
 
     const WAITS: bool = true;
+    const SETTLES: bool = false;
 
     #[inline(always)]
     fn clock(&self) -> Option<&Clock> {

@@ -136,6 +136,8 @@ impl<Call: ?Sized, const N: usize> Policy for Layers<Call, N> {
     type Place = Infallible;
     type Refusal = Violation<N>;
 
+    const SETTLES: bool = false;
+
     fn clock(&self) -> Option<&Clock> {
         Some(&self.clock)
     }
