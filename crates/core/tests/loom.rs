@@ -10,7 +10,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use loom::thread;
 use seawall_core::stripe::{Striped, Tag, TaggedTally, Tally, model::sit};
 use seawall_core::time::{Now, Timestamp};
-use seawall_core::{Claim, Place, Priority, Turn, WaitQueue};
+use seawall_core::wait::{CoDel, Discipline};
+use seawall_core::{Claim, Place, Priority, Turn, Unserved, WaitQueue};
 
 /// Explores `body`, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
 fn explore(name: &str, preemptions: Option<usize>, floor: usize, body: impl Fn() + Sync + Send + 'static) {
@@ -326,5 +327,148 @@ fn a_reduction_is_never_passed_by() {
             queue.release(&now());
         }
         assert_eq!((queue.free(), queue.taken()), (1, 0));
+    });
+}
+
+#[test]
+fn a_look_ahead_finds_what_one_who_gathers_in_vain_hides() {
+    explore("gather in vain, look ahead", None, 15, || {
+        // Two permits are free, both in the other stripe. One thread asks for three, which are never free.
+        let queue = Arc::new(WaitQueue::new(4, 0));
+        sit(Some(0));
+        assert!(queue.try_take() && queue.try_take());
+        let looking = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                sit(Some(0));
+                assert!(!queue.would_refuse(1), "two permits were free all the time");
+            })
+        };
+        assert!(matches!(queue.enter(Claim::new().permits(3), &now()), Turn::Full));
+        looking.join().expect("no panic");
+        assert!(!queue.would_refuse(2) && queue.would_refuse(3));
+    });
+}
+
+#[test]
+fn one_who_is_displaced_while_it_looks_is_told_so_once() {
+    explore("displace and poll", None, 4, || {
+        let queue = Arc::new(WaitQueue::new(1, 1));
+        sit(Some(0));
+        assert!(queue.try_take());
+        let Turn::Later(low) = queue.enter(Claim::new().priority(Priority::Low), &now()) else {
+            panic!("nothing is free")
+        };
+        let entering = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                sit(Some(1));
+                queue.enter(Claim::new().priority(Priority::High), &now())
+            })
+        };
+        let (woken, waker) = waker();
+        let polled = queue.poll(&low, &mut Context::from_waker(&waker));
+        let Turn::Later(high) = entering.join().expect("no panic") else { panic!("it takes the place") };
+        if polled.is_pending() {
+            assert_eq!(woken.0.load(Ordering::SeqCst), 1, "it waits, and nobody tells it that it waits in vain");
+            let polled = queue.poll(&low, &mut Context::from_waker(&waker));
+            assert_eq!(polled, Poll::Ready(Err(Unserved::Displaced)));
+        } else {
+            assert_eq!(polled, Poll::Ready(Err(Unserved::Displaced)));
+        }
+        queue.release(&now());
+        assert!(is_granted(&queue, &high, &waker));
+        assert_eq!((queue.free(), queue.waiting()), (0, 0));
+    });
+}
+
+#[test]
+fn one_who_leaves_while_it_is_dropped_for_being_late_costs_no_permit() {
+    explore("late and leave", None, 8, || {
+        let at = |millis: u64| Now::at(Timestamp::from_nanos(millis * 1_000_000));
+        let queue = Arc::new(WaitQueue::new(1, 3));
+        queue.set_discipline(Discipline::default().codel(Some(CoDel::default())));
+        sit(Some(0));
+        assert!(queue.try_take());
+        let (Turn::Later(first), Turn::Later(second)) =
+            (queue.enter(Claim::new(), &at(0)), queue.enter(Claim::new(), &at(1)))
+        else {
+            panic!("both wait");
+        };
+        let (woken, waker) = waker();
+        assert!(!is_granted(&queue, &second, &waker));
+        let leaving = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                sit(Some(1));
+                queue.leave(first, &at(200));
+            })
+        };
+        queue.release(&at(200));
+        leaving.join().expect("no panic");
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1, "the last one is served however late it is");
+        assert!(is_granted(&queue, &second, &waker));
+        queue.release(&at(200));
+        assert_eq!((queue.free(), queue.waiting()), (1, 0));
+    });
+}
+
+#[test]
+fn one_who_enters_while_the_queue_grows_is_not_left_waiting() {
+    explore("grow and enter", None, 15, || {
+        let queue = Arc::new(WaitQueue::new(1, 1));
+        sit(Some(0));
+        assert!(queue.try_take());
+        let growing = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                sit(Some(1));
+                queue.resize(2, &now())
+            })
+        };
+        let (woken, waker) = waker();
+        match queue.enter(Claim::new(), &now()) {
+            Turn::Now => growing.join().expect("no panic"),
+            Turn::Later(place) => {
+                let at_once = is_granted(&queue, &place, &waker);
+                growing.join().expect("no panic");
+                if !at_once {
+                    assert_eq!(woken.0.load(Ordering::SeqCst), 1, "the new permit woke nobody");
+                    assert!(is_granted(&queue, &place, &waker));
+                }
+            }
+            Turn::Full | Turn::TooLate(_) | Turn::Never => panic!("there is room in the line"),
+        }
+        assert_eq!((queue.free(), queue.taken(), queue.waiting()), (0, 2, 0));
+    });
+}
+
+#[test]
+fn of_several_resizes_at_once_the_last_word_holds() {
+    explore("two resizes", Some(3), 30, || {
+        let queue = Arc::new(WaitQueue::new(2, 0));
+        let word = Arc::new(loom::sync::atomic::AtomicU32::new(2));
+        sit(Some(0));
+        assert!(queue.try_take());
+        let others: Vec<_> = [(Some(1), 1), (None, 3)]
+            .into_iter()
+            .map(|(seat, permits)| {
+                let (queue, word) = (queue.clone(), word.clone());
+                thread::spawn(move || {
+                    sit(seat);
+                    word.store(permits, Ordering::SeqCst);
+                    queue.resize_to(|| word.load(Ordering::SeqCst), &now())
+                })
+            })
+            .collect();
+        let mut steps: Vec<_> = others.into_iter().map(|other| other.join().expect("no panic")).collect();
+        let last = word.load(Ordering::SeqCst);
+        assert_eq!(queue.permits(), last);
+        assert_eq!((queue.taken(), queue.free()), (1, last - 1));
+        // What was told is a chain from the first number to the last.
+        if steps[0].0 != 2 {
+            steps.swap(0, 1);
+        }
+        assert_eq!((steps[0].0, steps[0].1, steps[1].1), (2, steps[1].0, last), "{steps:?}");
     });
 }

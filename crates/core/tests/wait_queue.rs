@@ -15,7 +15,8 @@ use seawall_core::{Claim, Place, Priority, Turn, Unserved, WaitQueue};
 #[derive(Clone, Debug)]
 enum Op {
     TryTake(u32),
-    Enter(Priority, u32),
+    /// With a deadline in so many milliseconds, given as one or as the longest wait.
+    Enter(Priority, u32, Option<(u64, bool)>),
     Release(usize),
     Poll(usize),
     Leave(usize),
@@ -26,9 +27,10 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     let permits = || prop_oneof![3 => Just(1u32), 1 => 0..4u32];
+    let deadline = || prop_oneof![2 => Just(None), 1 => (0..200u64, any::<bool>()).prop_map(Some)];
     prop_oneof![
         2 => permits().prop_map(Op::TryTake),
-        6 => (prop::sample::select(&Priority::ALL[..]), permits()).prop_map(|(priority, permits)| Op::Enter(priority, permits)),
+        6 => (prop::sample::select(&Priority::ALL[..]), permits(), deadline()).prop_map(|(priority, permits, deadline)| Op::Enter(priority, permits, deadline)),
         4 => (0..8usize).prop_map(Op::Release),
         3 => (0..8usize).prop_map(Op::Poll),
         2 => (0..8usize).prop_map(Op::Leave),
@@ -63,6 +65,10 @@ impl Rules {
             .aging(self.aging.map(millis))
             .codel(self.codel.map(|(target, interval)| CoDel::new(millis(target), millis(interval))))
     }
+}
+
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)
 }
 
 struct Woken(AtomicUsize);
@@ -101,9 +107,62 @@ struct Model {
     waiting: Vec<Waiting>,
     entered: usize,
     standing_since: Option<u64>,
+    pace: ModelPace,
+}
+
+/// What each permit took, in nanoseconds.
+#[derive(Default)]
+struct ModelPace {
+    average: i64,
+    turns: i64,
+    last: i64,
+}
+
+impl ModelPace {
+    fn line_forms(&mut self, now: u64) {
+        let now = nanos(now);
+        if now - self.last > self.average {
+            (self.average, self.turns) = (0, 0);
+        }
+        self.last = now;
+    }
+
+    fn turn(&mut self, permits: u32, now: u64) {
+        let took = (nanos(now) - self.last) / i64::from(permits.max(1));
+        self.turns += 1;
+        self.average += (took - self.average) / self.turns.min(8);
+        self.last = nanos(now);
+    }
+
+    fn wait(&self, permits: u32, somebody_waits: bool, now: u64) -> Option<i64> {
+        let step = nanos(now) - self.last;
+        let all = self.average * i64::from(permits);
+        match (self.turns < 8, somebody_waits) {
+            (true, _) => None,
+            (false, true) => Some(all.max(0) - if permits == 0 { 0 } else { self.average } + self.average.max(step)),
+            (false, false) => (step <= all).then_some(all),
+        }
+    }
+}
+
+fn nanos(millis: u64) -> i64 {
+    i64::try_from(millis).expect("a short test") * 1_000_000
 }
 
 impl Model {
+    /// How long one would wait, behind those of its class and above; in an overload of LIFO behind those above.
+    fn expected_wait(&self, priority: Priority, permits: u32) -> Option<i64> {
+        let newest_first = self.rules.lifo_after.is_some_and(|after| self.standing() >= after);
+        let waiting = self.waiting.iter().filter(|one| one.state == State::Waits);
+        let before = waiting.filter(|one| one.priority > priority || !newest_first && one.priority == priority);
+        let ahead: u32 = before.map(|one| one.permits).sum();
+        self.pace.wait(ahead + permits, self.queued() > 0, self.now)
+    }
+
+    fn is_too_late(&self, priority: Priority, permits: u32, within: u64) -> bool {
+        within == 0 || self.expected_wait(priority, permits).is_some_and(|wait| wait > nanos(within))
+    }
+
     fn taken(&self) -> u32 {
         let granted = self.waiting.iter().filter(|one| one.state == State::Granted).map(|one| one.permits);
         self.out.iter().copied().chain(granted).sum()
@@ -164,6 +223,7 @@ impl Model {
                     break;
                 }
                 self.next().expect("there was one").state = State::Granted;
+                self.pace.turn(permits, self.now);
             }
             self.note_emptiness();
         }
@@ -171,7 +231,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn it_does_what_a_sorted_list_would(
@@ -184,6 +244,7 @@ proptest! {
         queue.set_discipline(rules.discipline());
         let mut model = Model {
             rules, now: 0, permits, bound, out: Vec::new(), waiting: Vec::new(), entered: 0, standing_since: None,
+            pace: ModelPace::default(),
         };
         for op in ops {
             let now = Now::at(Timestamp::from_nanos(model.now * 1_000_000));
@@ -193,7 +254,7 @@ proptest! {
                     prop_assert_eq!(queue.try_take_many(permits), free);
                     model.out.extend(free.then_some(permits));
                 }
-                Op::Enter(priority, permits) => match queue.enter(Claim::new().priority(priority).permits(permits), &now) {
+                Op::Enter(priority, permits, deadline) => match queue.enter(claim(priority, permits, deadline, now.get()), &now) {
                     Turn::Now => {
                         prop_assert!(model.queued() == 0 && model.has_free(permits));
                         model.out.push(permits);
@@ -201,13 +262,16 @@ proptest! {
                     Turn::Later(place) => {
                         prop_assert!(model.queued() > 0 || !model.has_free(permits));
                         prop_assert!(permits <= model.permits);
+                        prop_assert!(!deadline.is_some_and(|(within, _)| model.is_too_late(priority, permits, within)));
+                        if model.queued() == 0 {
+                            model.pace.line_forms(model.now);
+                        }
                         if model.queued() >= model.bound {
                             let waiting = model.waiting.iter_mut().filter(|one| one.state == State::Waits && one.priority < priority);
                             let displaced = waiting.min_by_key(|one| (one.priority, Reverse(one.entered)));
                             displaced.expect("it is pushed in for a lower one").state = State::Unserved(Unserved::Displaced);
                             prop_assert!(model.bound > 0);
                         }
-                        model.note_emptiness();
                         model.standing_since.get_or_insert(model.now);
                         model.entered += 1;
                         let woken = Arc::new(Woken(AtomicUsize::new(0)));
@@ -220,9 +284,17 @@ proptest! {
                         prop_assert!(model.queued() >= model.bound);
                         let lower = model.waiting.iter().any(|one| one.state == State::Waits && one.priority < priority);
                         prop_assert!(!lower || model.bound == 0);
+                        prop_assert!(!deadline.is_some_and(|(within, _)| model.is_too_late(priority, permits, within)));
                     }
                     Turn::Never => prop_assert!(permits > model.permits),
-                    Turn::TooLate(_) => prop_assert!(false, "there is no deadline"),
+                    Turn::TooLate(wait) => {
+                        prop_assert!(model.queued() > 0 || !model.has_free(permits));
+                        prop_assert!(permits <= model.permits);
+                        let (within, _) = deadline.expect("there is a deadline");
+                        prop_assert!(model.is_too_late(priority, permits, within));
+                        let wait = wait.map(|wait| i64::try_from(wait.as_nanos()).expect("a short test"));
+                        prop_assert_eq!(wait, model.expected_wait(priority, permits));
+                    }
                 },
                 Op::Release(which) if which < model.out.len() => {
                     let permits = model.out.swap_remove(which);
@@ -273,10 +345,23 @@ proptest! {
             prop_assert_eq!(queue.free(), model.permits.saturating_sub(model.taken()));
             prop_assert_eq!(queue.taken(), model.taken());
             prop_assert_eq!(queue.permits(), model.permits);
+            for permits in 0..4 {
+                let refused = model.queued() > 0 || !model.has_free(permits);
+                prop_assert_eq!(queue.would_refuse(permits), refused, "{} permits", permits);
+            }
             for one in model.waiting.iter().filter(|one| one.polled && one.state != State::Waits) {
                 prop_assert_eq!(one.woken.0.load(Ordering::SeqCst), 1, "its wait is over, but it was not woken");
             }
         }
+    }
+}
+
+fn claim(priority: Priority, permits: u32, deadline: Option<(u64, bool)>, now: Timestamp) -> Claim {
+    let claim = Claim::new().priority(priority).permits(permits);
+    match deadline.map(|(within, counted)| (Duration::from_millis(within), counted)) {
+        Some((within, false)) => claim.until(Some(now + within)),
+        Some((within, true)) => claim.or_within(within),
+        None => claim,
     }
 }
 
@@ -305,10 +390,10 @@ fn until(millis: u64) -> Claim {
 fn a_turn_that_is_expected_after_the_deadline_is_refused_at_once() {
     let queue = with_a_known_pace();
     let Turn::TooLate(wait) = queue.enter(until(89), &at(80)) else { panic!("a turn takes 10 ms") };
-    assert_eq!(wait, Duration::from_millis(10));
+    assert_eq!(wait, Some(Duration::from_millis(10)));
     let Turn::Later(_first) = queue.enter(until(90), &at(80)) else { panic!("it is in time") };
     let Turn::TooLate(wait) = queue.enter(until(99), &at(80)) else { panic!("two turns take 20 ms") };
-    assert_eq!(wait, Duration::from_millis(20));
+    assert_eq!(wait, Some(Duration::from_millis(20)));
     let Turn::Later(_second) = queue.enter(until(99).priority(Priority::High), &at(80)) else {
         panic!("nobody of its priority is before it")
     };
@@ -321,7 +406,7 @@ fn a_line_that_stands_still_is_expected_to_go_on_so() {
     let queue = with_a_known_pace();
     let Turn::Later(_first) = queue.enter(Claim::new(), &at(80)) else { panic!("nothing is free") };
     assert_eq!(queue.expected_wait(Claim::new(), at(85).get()), Some(Duration::from_millis(20)));
-    assert_eq!(queue.expected_wait(Claim::new(), at(180).get()), Some(Duration::from_millis(200)));
+    assert_eq!(queue.expected_wait(Claim::new(), at(180).get()), Some(Duration::from_millis(110)));
 }
 
 #[test]
@@ -337,7 +422,67 @@ fn nothing_is_foretold_before_the_pace_is_known() {
     let queue = WaitQueue::new(1, 100);
     assert!(queue.try_take());
     assert_eq!((queue.expected_wait(Claim::new(), at(0).get()), queue.usual_wait(1)), (None, None));
-    assert!(matches!(queue.enter(until(0), &at(0)), Turn::Later(_)));
+    assert!(matches!(queue.enter(until(1), &at(0)), Turn::Later(_)));
+}
+
+#[test]
+fn one_late_step_does_not_make_all_who_wait_late() {
+    let queue = with_a_known_pace();
+    let _ahead: Vec<_> = (0..9).map(|_| queue.enter(Claim::new(), &at(80))).collect();
+    // The tenth turn comes 100 ms after the line began to move; 15 ms of its first step are over.
+    assert!(
+        matches!(queue.enter(until(195), &at(95)), Turn::TooLate(Some(wait)) if wait == Duration::from_millis(105))
+    );
+    assert!(matches!(queue.enter(until(200), &at(95)), Turn::Later(_)));
+}
+
+#[test]
+fn a_slow_line_of_long_ago_does_not_refuse_those_who_wait_now() {
+    let queue = WaitQueue::new(1, 100);
+    assert!(queue.try_take());
+    let mut time = 0;
+    let serve = |time: &mut u64, step: u64| {
+        let turn = queue.enter(until(*time + 60_000), &at(*time));
+        let Turn::Later(place) = turn else { panic!("it is patient") };
+        *time += step;
+        queue.release(&at(*time));
+        assert!(queue.poll(&place, &mut Context::from_waker(Waker::noop())).is_ready());
+    };
+    (0..8).for_each(|_| serve(&mut time, 10_000));
+    assert!(matches!(queue.enter(until(time + 1_000), &at(time)), Turn::TooLate(Some(_))), "it takes 10 s");
+    time += 10_001;
+    // From here on a turn takes 5 ms.
+    for turn in 0..20 {
+        assert!(!matches!(queue.enter(until(time + 1_000), &at(time)), Turn::TooLate(_)), "turn {turn} is refused");
+        time += 5;
+        queue.release(&at(time));
+    }
+}
+
+#[test]
+fn whoever_cannot_wait_takes_nobodys_place() {
+    let queue = WaitQueue::new(1, 1);
+    assert!(queue.try_take());
+    let Turn::Later(low) = queue.enter(Claim::new().priority(Priority::Low), &at(10)) else { panic!("it has time") };
+    for claim in [until(0), until(10), Claim::new().or_within(Duration::ZERO)] {
+        let turn = queue.enter(claim.priority(Priority::Critical), &at(10));
+        assert!(matches!(turn, Turn::TooLate(None)), "{turn:?}");
+    }
+    assert!(queue.poll(&low, &mut Context::from_waker(Waker::noop())).is_pending(), "it was displaced for nothing");
+    queue.leave(low, &at(20));
+    queue.release(&at(20));
+    assert!(matches!(queue.enter(until(0), &at(30)), Turn::Now), "it need not wait");
+}
+
+#[test]
+fn a_longest_wait_is_a_deadline_from_when_one_enters() {
+    let queue = with_a_known_pace();
+    let within = |millis| Claim::new().or_within(Duration::from_millis(millis));
+    assert!(matches!(queue.enter(within(9), &at(80)), Turn::TooLate(Some(_))));
+    assert!(
+        matches!(queue.enter(within(9).until(Some(at(90).get())), &at(80)), Turn::Later(_)),
+        "a deadline comes first"
+    );
 }
 
 #[test]

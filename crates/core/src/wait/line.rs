@@ -36,6 +36,8 @@ struct Class {
     last: Option<usize>,
     wanted: u64,
     waiting: usize,
+    /// No one who waits asks for more: what was asked for at most since the class was empty.
+    most: u32,
 }
 
 #[derive(Debug)]
@@ -143,8 +145,11 @@ impl Line {
     /// The slot of the first of `class` who asks for more than `permits`.
     ///
     /// # Complexity
-    /// One look at each of the class.
+    /// One look at each of the class, and none if nobody has asked for so much since the class was empty.
     pub fn first_beyond(&self, class: usize, permits: u32) -> Option<usize> {
+        if self.classes[class].most <= permits {
+            return None;
+        }
         let mut at = self.classes[class].first;
         while let Some(slot) = at {
             let State::Waiting { waiter, after, .. } = &self.slots[slot].state else {
@@ -175,6 +180,7 @@ impl Line {
         class.last = Some(at);
         class.wanted += u64::from(waiter.permits);
         class.waiting += 1;
+        class.most = class.most.max(waiter.permits);
         self.waiting += 1;
         Place { slot: at, visit: self.visits }
     }
@@ -269,6 +275,9 @@ impl Line {
         let class = &mut self.classes[waiter.class];
         class.wanted -= u64::from(waiter.permits);
         class.waiting -= 1;
+        if class.waiting == 0 {
+            class.most = 0;
+        }
         self.waiting -= 1;
         if self.waiting == 0 {
             self.standing_since = Timestamp::NEVER;

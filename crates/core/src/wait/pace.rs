@@ -9,8 +9,9 @@ use crate::time::Timestamp;
 /// `n` permits asked for ahead, the wait is `n` times the average: Little's law for a line whose servers are all busy.
 ///
 /// An estimate never outlives its own prediction: when the line is empty and no turn was given for as long as it foretells,
-/// nothing is known any more, so that a slow hour does not refuse the callers of a fast one. While somebody waits, the line
-/// moves at best as fast as its last step, which is not over yet, lets it.
+/// nothing is known any more, and a line that forms then is learnt anew, so that a slow hour does not refuse the callers of
+/// a fast one. While somebody waits, the step that is not over yet counts with what it has taken already, if that is more
+/// than the average; those behind it count with the average, for one late step does not make all of them late.
 #[derive(Clone, Debug, Default)]
 pub struct Pace {
     /// Nanoseconds for each permit.
@@ -25,7 +26,10 @@ impl Pace {
     pub const KNOWN_AFTER: u32 = 8;
 
     /// Somebody begins to wait, whom nobody waits before.
-    pub const fn line_forms(&mut self, now: Timestamp) {
+    pub fn line_forms(&mut self, now: Timestamp) {
+        if nanos(now.saturating_duration_since(self.last)) > self.average {
+            *self = Self::default();
+        }
         self.last = now;
     }
 
@@ -51,7 +55,8 @@ impl Pace {
         }
         let since = nanos(now.saturating_duration_since(self.last));
         if somebody_waits {
-            return Some(Duration::from_nanos(self.average.max(since).saturating_mul(permits)));
+            let behind = self.average.saturating_mul(permits.saturating_sub(1));
+            return Some(Duration::from_nanos(self.average.max(since).saturating_add(behind)));
         }
         let predicted = self.average.saturating_mul(permits);
         (since <= predicted).then_some(Duration::from_nanos(predicted))

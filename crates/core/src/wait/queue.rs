@@ -70,6 +70,7 @@ pub struct Claim {
     permits: u32,
     priority: Priority,
     deadline: Option<Timestamp>,
+    max_wait: Option<Duration>,
 }
 
 /// What [`WaitQueue::enter`] gives.
@@ -81,8 +82,8 @@ pub enum Turn {
     Later(Place),
     /// Neither: too little is free and the line is full.
     Full,
-    /// Neither: the turn would come in so long a time, after the deadline.
-    TooLate(Duration),
+    /// Neither: the turn would come after the deadline, in so long a time if that is known.
+    TooLate(Option<Duration>),
     /// Neither: more is asked for than there is in all.
     Never,
 }
@@ -90,7 +91,7 @@ pub enum Turn {
 impl Claim {
     /// One permit, at [`Priority::Normal`], without a deadline.
     pub const fn new() -> Self {
-        Self { permits: 1, priority: Priority::Normal, deadline: None }
+        Self { permits: 1, priority: Priority::Normal, deadline: None, max_wait: None }
     }
 
     /// So many permits, all at once.
@@ -111,6 +112,12 @@ impl Claim {
         self
     }
 
+    /// Without a deadline: refused at once if its turn is expected later than so long after it enters.
+    pub const fn or_within(mut self, max_wait: Duration) -> Self {
+        self.max_wait = Some(max_wait);
+        self
+    }
+
     /// The same, with the earlier of its deadline and this one.
     pub fn earlier(self, deadline: Option<Timestamp>) -> Self {
         let earlier = match (self.deadline, deadline) {
@@ -125,9 +132,19 @@ impl Claim {
         self.permits
     }
 
+    /// How much it matters.
+    pub const fn get_priority(&self) -> Priority {
+        self.priority
+    }
+
     /// When it is too late.
     pub const fn deadline(&self) -> Option<Timestamp> {
         self.deadline
+    }
+
+    /// When it is too late if it enters at `now`.
+    pub fn deadline_from(&self, now: Timestamp) -> Option<Timestamp> {
+        self.deadline.or_else(|| self.max_wait.map(|wait| now + wait))
     }
 }
 
@@ -356,7 +373,10 @@ impl WaitQueue {
             self.conclude(1);
         }
         self.told.waiting.store(locked.line.waiting(), Ordering::SeqCst);
-        self.told.pace.store(locked.pace.average(), Ordering::Relaxed);
+        let pace = locked.pace.average();
+        if pace > 0 {
+            self.told.pace.store(pace, Ordering::Relaxed);
+        }
     }
 
     /// Takes what is to be withdrawn out of the stripes, as far as it is there.
@@ -420,50 +440,54 @@ impl WaitQueue {
 
     /// The same for a number that is asked for under the lock, so that of several at once the last word holds. Tells the
     /// number before and now.
-    pub fn resize_to(&self, permits: impl Fn() -> u32, now: &Now<'_>) -> (u32, u32) {
+    pub fn resize_to(&self, permits: impl FnOnce() -> u32, now: &Now<'_>) -> (u32, u32) {
         let now = now.get();
-        let mut impossible = true;
-        let mut first = None;
-        let mut permits_now = 0;
-        while impossible {
-            let mut woken = Wakers::default();
+        let mut woken = Wakers::default();
+        let (changed, mut again) = {
             let mut locked = self.locked.lock();
-            let permits = permits();
-            permits_now = permits;
-            first.get_or_insert(locked.permits);
-            let old = std::mem::replace(&mut locked.permits, permits);
-            self.told.permits.store(permits, Ordering::Relaxed);
-            // While this goes on, everybody comes through the lock.
-            self.announce();
-            if permits < old {
-                if locked.withdrawn == 0 {
-                    self.announce();
-                }
-                locked.withdrawn += old - permits;
-                self.withdraw(&mut locked);
-            } else {
-                // What was to be withdrawn and is not withdrawn yet need not be.
-                let kept = (permits - old).min(locked.withdrawn);
-                locked.withdrawn -= kept;
-                if kept > 0 && locked.withdrawn == 0 {
-                    self.conclude(1);
-                }
-                self.told.withdrawn.store(locked.withdrawn, Ordering::Relaxed);
-                self.put(permits - old - kept);
-            }
-            self.conclude(1);
-            impossible = self.refuse_beyond(&mut locked, permits, &mut woken);
-            drop(locked);
+            let changed = self.change_permits(&mut locked, permits());
+            (changed, self.refuse_impossible(&mut locked, &mut woken))
+        };
+        woken.wake();
+        while again {
+            let mut woken = Wakers::default();
+            again = self.refuse_impossible(&mut self.locked.lock(), &mut woken);
             woken.wake();
         }
         self.serve(now);
-        (first.unwrap_or(permits_now), permits_now)
+        changed
     }
 
-    /// Refuses those who ask for more than `permits`; whether some are left because `woken` is full.
-    fn refuse_beyond(&self, locked: &mut Locked, permits: u32, woken: &mut Wakers) -> bool {
+    /// Makes the number of permits `to`; tells it before and now.
+    fn change_permits(&self, locked: &mut Locked, to: u32) -> (u32, u32) {
+        let from = std::mem::replace(&mut locked.permits, to);
+        self.told.permits.store(to, Ordering::Relaxed);
+        // While this goes on, everybody comes through the lock.
+        self.announce();
+        if to < from {
+            if locked.withdrawn == 0 {
+                self.announce();
+            }
+            locked.withdrawn += from - to;
+            self.withdraw(locked);
+        } else {
+            // What was to be withdrawn and is not withdrawn yet need not be.
+            let kept = (to - from).min(locked.withdrawn);
+            locked.withdrawn -= kept;
+            if kept > 0 && locked.withdrawn == 0 {
+                self.conclude(1);
+            }
+            self.told.withdrawn.store(locked.withdrawn, Ordering::Relaxed);
+            self.put(to - from - kept);
+        }
+        self.conclude(1);
+        (from, to)
+    }
+
+    /// Refuses those who ask for more than there is in all; whether some are left because `woken` is full.
+    fn refuse_impossible(&self, locked: &mut Locked, woken: &mut Wakers) -> bool {
         for class in 0..locked.line.classes() {
-            while let Some(at) = locked.line.first_beyond(class, permits) {
+            while let Some(at) = locked.line.first_beyond(class, locked.permits) {
                 if woken.is_full() {
                     return true;
                 }
@@ -493,11 +517,26 @@ impl WaitQueue {
     /// Whether so many permits would be refused now: somebody waits, or too few are free. Takes nothing.
     #[inline]
     pub fn would_refuse(&self, permits: u32) -> bool {
-        if self.waiting() > 0 {
+        let before = self.attention.load(Ordering::SeqCst);
+        if lower(before) == 0 {
+            let enough = lower(self.stripes[self.own()].0.load(Ordering::SeqCst)) >= permits;
+            if enough || !self.are_short_of(permits) {
+                return false;
+            }
+            // As in `try_take_many`: somebody who gathers in vain hides what is free.
+            if self.attention.load(Ordering::SeqCst) == before {
+                return true;
+            }
+        } else if self.waiting() > 0 {
             return true;
         }
-        let enough = lower(self.stripes[self.own()].0.load(Ordering::SeqCst)) >= permits;
-        !enough && self.are_short_of(permits)
+        self.would_refuse_locked(permits)
+    }
+
+    #[cold]
+    fn would_refuse_locked(&self, permits: u32) -> bool {
+        let locked = self.locked.lock();
+        locked.withdrawn > 0 || locked.line.waiting() > 0 || self.are_short_of(permits)
     }
 
     /// How many permits there are in all.
@@ -550,25 +589,31 @@ impl Locked {
         if claim.permits > self.permits {
             return Err(Turn::Never);
         }
-        if let Some(deadline) = claim.deadline
-            && let Some(wait) = self.expected_wait(claim, now)
-            && now + wait > deadline
-        {
-            return Err(Turn::TooLate(wait));
+        if let Some(deadline) = claim.deadline_from(now) {
+            let wait = self.expected_wait(claim, now);
+            // Whoever cannot wait at all takes nobody's place.
+            if deadline <= now || wait.is_some_and(|wait| now + wait > deadline) {
+                return Err(Turn::TooLate(wait));
+            }
         }
         let class = claim.priority as usize;
         let displaced = if self.line.waiting() < self.bound {
             None
         } else {
-            let at = if self.bound == 0 { None } else { Discipline::displaced(&self.line, class) };
-            let mut woken = Wakers::default();
-            woken.push(self.line.refuse(at.ok_or(Turn::Full)?, Unserved::Displaced));
-            Some(woken)
+            let lower = if self.bound == 0 { None } else { Discipline::displaced(&self.line, class) };
+            Some(lower.ok_or(Turn::Full)?)
         };
         if self.line.waiting() == 0 {
             self.pace.line_forms(now);
         }
-        Ok((self.line.push(Waiter { class, permits: claim.permits, since: now }), displaced))
+        let place = self.line.push(Waiter { class, permits: claim.permits, since: now });
+        // Only now, so that the line is not empty in between: it goes on standing.
+        let displaced = displaced.map(|lower| {
+            let mut woken = Wakers::default();
+            woken.push(self.line.refuse(lower, Unserved::Displaced));
+            woken
+        });
+        Ok((place, displaced))
     }
 
     fn expected_wait(&self, claim: Claim, now: Timestamp) -> Option<Duration> {
