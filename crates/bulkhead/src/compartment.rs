@@ -70,6 +70,7 @@ pub(crate) struct Counts {
     pub(crate) admitted: Tally,
     pub(crate) waited: Tally,
     pub(crate) abandoned: Tally,
+    pub(crate) cancelled: Tally,
     pub(crate) full: Tally,
     pub(crate) too_late: Tally,
     pub(crate) timed_out: Tally,
@@ -159,9 +160,10 @@ impl Compartment {
         &self.counts
     }
 
-    /// Until when a call without a deadline waits that enters now.
-    pub(crate) fn deadline(&self, now: Timestamp) -> Timestamp {
-        now + Duration::from_nanos(self.max_wait.load(Ordering::Relaxed))
+    /// How long a call without a deadline waits.
+    #[inline(always)]
+    pub(crate) fn max_wait(&self) -> Duration {
+        Duration::from_nanos(self.max_wait.load(Ordering::Relaxed))
     }
 
     /// What an admitted call carries.
@@ -270,7 +272,7 @@ impl Configure for Compartment {
         let (from, observer, _old) = {
             let mut control = self.control.lock();
             let from = self.target.load(Ordering::SeqCst);
-            let keeps = config.adaptive.is_some() && config.adaptive == control.config.adaptive;
+            let keeps = config.adapts_as(&control.config);
             let algorithm = if keeps { control.algorithm.take() } else { algorithm };
             self.queue.set_bound(config.queue);
             self.queue.set_discipline(config.discipline());

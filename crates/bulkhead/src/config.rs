@@ -129,8 +129,8 @@ impl Config {
         self
     }
 
-    /// Lets a call without a deadline of its own wait so long for its turn; at most 366 days. Default 1 s. A change does not
-    /// concern those who wait already.
+    /// Lets a call without a deadline of its own wait so long for its turn; at most 366 days. Default 1 s. A call whose turn is
+    /// expected later is refused at once. A change does not concern those who wait already.
     #[must_use]
     pub const fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = max_wait;
@@ -206,6 +206,15 @@ impl Config {
 
     pub(crate) fn discipline(&self) -> Discipline {
         Discipline::default().order(self.order).aging(self.aging).codel(self.codel)
+    }
+
+    /// Whether the same algorithm finds the limit: one of this crate with the same settings, or the very same of one's own.
+    pub(crate) fn adapts_as(&self, other: &Self) -> bool {
+        match (&self.custom, &other.custom) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => self.adaptive.is_some() && self.adaptive == other.adaptive,
+            _ => false,
+        }
     }
 
     /// Checks everything; gives the name, and the algorithm unless the limit is fixed.

@@ -11,6 +11,10 @@ static ABANDONED: Metric = Metric::counter(
     "seawall_bulkhead_abandoned",
     "Admitted calls whose permit was dropped without a word of how they ended.",
 );
+static CANCELLED: Metric = Metric::counter(
+    "seawall_bulkhead_cancelled",
+    "Admitted calls that never started, because something else refused them or their caller went away.",
+);
 static LIMIT: Metric = Metric::gauge("seawall_bulkhead_limit", "How many permits there are.", Unit::Count);
 static IN_FLIGHT: Metric = Metric::gauge("seawall_bulkhead_in_flight", "How many permits are in use.", Unit::Count);
 static QUEUED: Metric = Metric::gauge("seawall_bulkhead_queued", "How many calls wait.", Unit::Count);
@@ -39,6 +43,7 @@ impl Collect for Compartment {
         for (metric, value) in [
             (&WAITED, Value::Integer(now.waited)),
             (&ABANDONED, Value::Integer(now.abandoned)),
+            (&CANCELLED, Value::Integer(now.cancelled)),
             (&LIMIT, Value::Integer(now.limit.into())),
             (&IN_FLIGHT, Value::Integer(now.in_flight.into())),
             (&QUEUED, Value::Integer(now.queued as u64)),

@@ -39,8 +39,10 @@ impl Policy for Compartment {
 
     #[inline(always)]
     fn settle(&self, token: Token, ending: Ending<'_>, now: &Now<'_>) {
-        if let Ending::Abandoned = ending {
-            self.counts().lane().count(|counts| &counts.abandoned);
+        match ending {
+            Ending::Abandoned => self.counts().lane().count(|counts| &counts.abandoned),
+            Ending::Cancelled => self.counts().lane().count(|counts| &counts.cancelled),
+            _ => {}
         }
         if token.since == Timestamp::NEVER {
             self.queue().release_many(token.permits, now);
@@ -102,14 +104,15 @@ impl Compartment {
         ask: &Ask<'_, Call>,
     ) -> Result<Entry<Token, Waiting>, Full> {
         let permits = claim.wanted();
-        match self.queue().enter(claim.earlier(ask.deadline), ask.now) {
+        let claim = claim.earlier(ask.deadline).or_within(self.max_wait());
+        match self.queue().enter(claim, ask.now) {
             Turn::Now => Ok(Entry::Admitted(self.token(permits, ask.now))),
             Turn::Later(place) => {
-                let deadline = claim.earlier(ask.deadline).deadline().unwrap_or_else(|| self.deadline(ask.now.get()));
+                let deadline = claim.deadline_from(ask.now.get()).unwrap_or(Timestamp::NEVER);
                 Ok(Entry::Queued(Waiting { place: Some(place), permits, deadline }))
             }
             Turn::Full => Err(self.refuse(Reason::Full, permits, None)),
-            Turn::TooLate(wait) => Err(self.refuse(Reason::TooLate, permits, Some(wait))),
+            Turn::TooLate(wait) => Err(self.refuse(Reason::TooLate, permits, wait)),
             Turn::Never => Err(self.refuse(Reason::TooLarge, permits, None)),
         }
     }

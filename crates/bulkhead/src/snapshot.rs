@@ -35,6 +35,9 @@ pub struct Snapshot {
     /// Calls of those admitted whose permit was dropped without a word of how they ended: callers that went away, and direct
     /// use that says nothing.
     pub abandoned: u64,
+    /// Calls of those admitted that never started: their permit was given back, because something else refused the call or
+    /// its caller went away.
+    pub cancelled: u64,
     /// Calls that were refused.
     pub refused: Refusals,
 }
@@ -81,6 +84,7 @@ impl Compartment {
             admitted: sum(|counts| &counts.admitted),
             waited: sum(|counts| &counts.waited),
             abandoned: sum(|counts| &counts.abandoned),
+            cancelled: sum(|counts| &counts.cancelled),
             refused: Refusals {
                 full: sum(|counts| &counts.full),
                 too_late: sum(|counts| &counts.too_late),
