@@ -9,6 +9,7 @@
 pub mod http;
 pub mod observe;
 pub mod random;
+pub mod spawn;
 pub mod stripe;
 #[doc(hidden)]
 pub mod sync;

@@ -13,4 +13,5 @@ pub use permit::{Hold, Permit};
 pub use policy::{Admits, Ask, Configure, Entry, Policy};
 pub(crate) use protected::Protected;
 pub use protected::{Classified, Conclude};
+pub(crate) use with::block_on;
 pub use with::{Admit, With};

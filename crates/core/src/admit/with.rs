@@ -161,7 +161,7 @@ impl<P: Admits<Call>, Call: ?Sized> fmt::Debug for Admit<'_, P, Call> {
 }
 
 /// Drives `future` on this thread, which sleeps while there is nothing to do.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Parked(Thread);
 
     impl Wake for Parked {
