@@ -4,6 +4,7 @@
 //! that the environment variable `SEAWALL_VECTORS` names; with `SEAWALL_VECTORS_VERBOSE=1` every vector that did not pass is
 //! told with the step, what was expected and what came. `vectors/unsupported.toml` lists what is deliberately not offered.
 
+mod adaptive_limit;
 mod case;
 mod circuit_breaker;
 mod folder;
@@ -26,6 +27,7 @@ type Suite = fn(&Vector) -> Vec<Miss>;
 /// The pattern of a file.
 fn suite(file: &str) -> Option<Suite> {
     match file {
+        "adaptive-limit.json" => Some(adaptive_limit::run),
         "circuit-breaker.json" => Some(circuit_breaker::run),
         "hedge.json" => Some(hedge::run),
         "rate-limit.json" => Some(rate_limit::run),
