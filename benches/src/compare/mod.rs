@@ -1,14 +1,19 @@
 //! The contests, one file per pattern: what is measured, against whom, and what the contract demands.
 
+mod bulkhead;
 mod circuit_breaker;
 mod rate_limit;
 mod retry;
+mod service;
 
 use crate::harness::{Contest, Subject};
 
 /// Every contest, in the order of the report.
 pub fn contests() -> Vec<Contest> {
-    [circuit_breaker::contests(), rate_limit::contests(), retry::contests()].into_iter().flatten().collect()
+    [circuit_breaker::contests(), rate_limit::contests(), retry::contests(), bulkhead::contests()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Our side of every contest by itself.

@@ -11,7 +11,6 @@ mod bucket_peers;
 mod keyed;
 mod ours;
 mod quotas;
-mod service;
 mod several;
 mod tower_layers;
 

@@ -8,7 +8,7 @@ use seawall_rate_limit::{Algorithm, Config, Quota, RateLimiter, Scaling};
 use tower::Layer;
 
 use super::quotas;
-use super::service::service;
+use crate::compare::service::service;
 use crate::harness::{Lane, Mismatch, Subject, Tally, drive_sync, serve};
 
 /// A token bucket that never runs out.

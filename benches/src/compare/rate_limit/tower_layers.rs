@@ -12,7 +12,7 @@ use tower_resilience_ratelimiter::{RateLimiterLayer, WindowType};
 
 use super::keyed::{MANY, walk};
 use super::quotas::{self, BRIEFLY, FOREVER, LOGGED, PLENTY};
-use super::service::{service, web_service};
+use crate::compare::service::{service, web_service};
 use crate::harness::{Lane, Mismatch, Subject, Tally, drive_sync, poll_to_end, serve};
 
 /// tower-resilience, a fixed window that is never full.

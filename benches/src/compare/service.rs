@@ -13,7 +13,7 @@ use tower::{Service, service_fn};
 
 /// The services' error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Failure;
+pub(crate) struct Failure;
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +37,7 @@ impl From<Infallible> for Failure {
 }
 
 /// Answers numbers. The compiler cannot foresee that it always succeeds.
-pub(super) fn service()
+pub(crate) fn service()
 -> impl Service<u64, Response = u64, Error = Failure, Future = Ready<Result<u64, Failure>>> + Clone + Send + Sync + 'static
 {
     service_fn(|_: u64| ready(if black_box(true) { Ok(1) } else { Err(Failure) }))
@@ -46,7 +46,7 @@ pub(super) fn service()
 type Answer = Result<Response<Body>, Failure>;
 
 /// Answers requests of HTTP.
-pub(super) fn web_service()
+pub(crate) fn web_service()
 -> impl Service<Request<()>, Response = Response<Body>, Error = Failure, Future = Ready<Answer>>
 + Clone
 + Send
