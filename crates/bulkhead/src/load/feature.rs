@@ -109,7 +109,7 @@ pub type FeatureSwitch = Shared<Switch>;
 /// Nothing is taken by a call, so nothing is given back.
 ///
 /// # Complexity
-/// Admitting reads the clock and loads two words; refusing loads three more. Neither allocates, takes a lock or waits, unless
+/// Admitting reads the clock and loads a few words; refusing loads a few more. Neither allocates, takes a lock or waits, unless
 /// the gauge is due to look.
 pub struct Switch {
     gauge: LoadGauge,

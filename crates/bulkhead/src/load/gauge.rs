@@ -27,8 +27,10 @@ use super::switches::Switches;
 /// [`follow_time`](Self::follow_time), for when nobody calls. One thread looks at a time: the others go on with the level as
 /// it is. A panic of a signal's function or of an observer reaches whoever made it look, and the next look is made as ever.
 ///
+/// A signal or an observer may ask the gauge anything. One that owns a handle of it keeps it alive for ever.
+///
 /// # Complexity
-/// [`level`](Self::level) is one load. An update before the interval is over reads the clock and loads one word; a look takes
+/// [`level`](Self::level) is one load. An update before the interval is over reads the clock and loads three words; a look takes
 /// time in proportion to the signals and features, and allocates only when something changes.
 #[derive(Clone)]
 pub struct LoadGauge {
@@ -176,10 +178,8 @@ impl LoadGauge {
 
     #[inline]
     pub(crate) fn update_at(&self, now: &Now<'_>) -> Level {
-        let now = now.get();
-        let due = self.gauge.due.load(Ordering::Relaxed);
-        if self.is_due(due, now) {
-            self.look_for(due, now);
+        if self.is_due(self.gauge.due.load(Ordering::Relaxed), now.get()) {
+            self.look_if_due();
         }
         self.level()
     }
@@ -192,11 +192,18 @@ impl LoadGauge {
     }
 
     /// Looks, unless another thread has seen too that it is due, and was faster.
+    ///
+    /// The time is read again, after the word: a thread that was held up since it read the time would otherwise take what
+    /// others have done meanwhile for a step back of the clock.
     #[cold]
-    fn look_for(&self, due: u64, now: Timestamp) {
+    fn look_if_due(&self) {
+        let due = self.gauge.due.load(Ordering::Acquire);
+        let now = self.gauge.clock.now();
         let next = self.next_due(now);
-        if self.gauge.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            self.look(now);
+        if self.is_due(due, now)
+            && self.gauge.due.compare_exchange(due, next, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        {
+            self.look();
         }
     }
 
@@ -206,14 +213,14 @@ impl LoadGauge {
 
     /// Looks now, whatever the interval, unless another thread is about it. Gives the level.
     pub fn sample(&self) -> Level {
-        let now = self.gauge.clock.now();
-        self.gauge.due.store(self.next_due(now), Ordering::Relaxed);
-        self.look(now);
+        self.gauge.due.store(self.next_due(self.gauge.clock.now()), Ordering::Release);
+        self.look();
         self.level()
     }
 
     /// Looks at every interval, for as long as it is polled: run it in a task of its own where calls are rare, so that
-    /// features come back without them. Any number of tasks may do so. It works on every kind of [`Clock`].
+    /// features come back without them. Any number of tasks may do so. It works on every kind of [`Clock`]. An interval that is
+    /// configured meanwhile holds for it from its next look on.
     ///
     /// ```
     /// # use seawall_bulkhead::load::{Config, LoadGauge};
@@ -235,12 +242,13 @@ impl LoadGauge {
         }
     }
 
-    /// One look, by one thread at a time.
-    fn look(&self, now: Timestamp) {
+    /// One look, by one thread at a time, which reads the time itself: so looks are in the order of their times.
+    fn look(&self) {
         if self.gauge.looking.swap(true, Ordering::Acquire) {
             return;
         }
         let _looking = Looking(&self.gauge.looking);
+        let now = self.gauge.clock.now();
         let sources = self.gauge.sources.lock().clone();
         // Without a lock: this is the user's code.
         sources.iter().for_each(|source| source.look(now));
@@ -301,7 +309,7 @@ impl LoadGauge {
             // What was configured before is dropped after the lock is released: an observer may be anything.
             (Event::Reconfigured { name, level }, observer, std::mem::replace(&mut control.config, config))
         };
-        self.gauge.due.store(self.gauge.clock.now().as_nanos(), Ordering::Relaxed);
+        self.gauge.due.store(self.gauge.clock.now().as_nanos(), Ordering::Release);
         event.tell(observer.as_deref());
         Ok(())
     }

@@ -24,8 +24,11 @@ pub struct Hysteresis {
     /// The least time between two changes, at most 366 days. Default 5 s.
     #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
     pub dwell: Duration,
-    /// The least time between a change and a rise that follows, if another one than `dwell`; at most `dwell`. A shorter one
-    /// lets an elevated load become critical, and a recovery be taken back, sooner. Default: as `dwell`.
+    /// The least time between a change and a rise that follows, if another one than `dwell`; at most `dwell`. Default: as
+    /// `dwell`.
+    ///
+    /// A load that is smoothed, or that grows, reaches the critical level by way of the elevated one, and so waits there for this
+    /// time. A shorter one makes it critical sooner, and takes back sooner a recovery that came too early.
     #[cfg_attr(feature = "serde", serde(with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
     pub rise_dwell: Option<Duration>,
 }

@@ -120,7 +120,7 @@ impl Shedding {
 /// Nothing is taken by a call, so nothing is given back.
 ///
 /// # Complexity
-/// Admitting reads the clock and loads three words; refusing loads three more. Neither allocates, takes a lock or waits, unless
+/// Admitting reads the clock and loads a few words; refusing loads a few more. Neither allocates, takes a lock or waits, unless
 /// the gauge is due to look.
 pub struct Shedder<F> {
     gauge: LoadGauge,

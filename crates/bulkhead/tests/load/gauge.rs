@@ -8,7 +8,8 @@ use std::time::Duration;
 use seawall_bulkhead::load::{Combine, Config, Event, Feature, Hysteresis, Level, LoadGauge, Signal};
 use seawall_bulkhead::{Bulkhead, Config as Limit};
 use seawall_core::Name;
-use seawall_core::time::{BoxFuture, Clock, TimeDriver, Timestamp};
+use seawall_core::time::{BoxFuture, Clock, Now, TimeDriver, Timestamp};
+use seawall_core::{Admits, Ask};
 use seawall_testkit::cancel::CancelAtEveryPoll;
 use seawall_testkit::exec::Executor;
 
@@ -70,6 +71,22 @@ fn a_look_is_due_after_a_step_back_of_the_clock() {
     gauge.signal(Signal::read("cpu", || 1.0)).expect("the first");
     now.store(5_000_000_000, Ordering::Relaxed);
     assert_eq!(gauge.update(), Level::Critical);
+}
+
+#[test]
+fn a_call_that_was_held_up_since_it_read_the_time_does_not_turn_the_time_back() {
+    let it = Pushed::new(raw());
+    let switch = it.gauge.feature(Feature::new("extras")).expect("the first");
+    it.load(0.9);
+    let long_ago = Now::at(it.time.now() - 60 * SECOND);
+    it.gauge.push("cpu", 0.1).expect("a load");
+    for _ in 0..4 {
+        it.time.advance(SECOND);
+        Admits::try_admit(&switch, &Ask::new(&(), &long_ago)).expect_err("off for five seconds");
+    }
+    assert_eq!(it.gauge.snapshot().since, 4 * SECOND);
+    it.time.advance(SECOND);
+    Admits::try_admit(&switch, &Ask::new(&(), &long_ago)).expect("on again");
 }
 
 #[test]

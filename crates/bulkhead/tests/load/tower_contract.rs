@@ -203,3 +203,51 @@ mod shedder {
         cost::a_call_on_a_clone_of_its_own_does_not_allocate,
     );
 }
+
+/// Between the admission of a call and its start, while the service behind is not ready.
+mod meanwhile {
+    use std::task::Poll;
+
+    use seawall_core::Admits;
+    use seawall_testkit::contract::{Door, Wait};
+    use seawall_testkit::drive::{make_ready, poll};
+    use seawall_testkit::service::{CallError, Ready, controlled};
+    use tower::Service;
+
+    use super::*;
+    use crate::support::Pushed;
+
+    /// The reason why a call is refused that was admitted before the load came.
+    fn refused<P: Admits<Request> + 'static>(it: &Pushed, policy: &Shared<P>) -> Option<&'static str> {
+        let (inner, control) = controlled();
+        control.ready(Ready::NotYet);
+        let mut service = Wait::protect(policy, inner);
+        make_ready(&mut service);
+        let mut call = Box::pin(service.call(1));
+        assert!(poll(call.as_mut()).is_pending());
+        it.gauge.push("cpu", 1.0).expect("a load");
+        it.gauge.sample();
+        control.ready(Ready::Yes);
+        match poll(call.as_mut()) {
+            Poll::Ready(Err(CallError::Rejected(rejection))) => Some(rejection.reason()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_call_does_not_start_once_its_feature_is_off() {
+        let it = Pushed::new(raw());
+        assert_eq!(refused(&it, &OfSwitch::of(&it.gauge)), Some("switched_off"));
+        let seen = &it.gauge.snapshot().features[0];
+        assert_eq!((seen.admitted, seen.refused), (1, 1));
+    }
+
+    #[test]
+    fn a_call_does_not_start_once_its_priority_is_shed() {
+        let it = Pushed::new(raw());
+        let shedder = low(&it.gauge);
+        assert_eq!(refused(&it, &shedder), Some("shed"));
+        let seen = shedder.snapshot();
+        assert_eq!((seen.admitted[0], seen.shed[0]), (1, 1));
+    }
+}
