@@ -329,6 +329,28 @@ fn leases_end_when_the_quota_is_replaced() {
 }
 
 #[test]
+fn leases_end_when_the_clock_has_stepped_back() {
+    let _alone = alone();
+    for (algorithm, quota) in [(Algorithm::Gcra, quota()), (Algorithm::sliding_window(), Quota::per_second(rate()))] {
+        let (config, most) = (config().with_quota(quota).algorithm(algorithm), quota.burst_size());
+        let (limiter, time) = leased(config);
+        let step = Duration::from_secs(2);
+        time.advance(step);
+        let caller = Caller::of(&limiter);
+        caller.run(move |limiter| {
+            // All of it goes into the lease.
+            limiter.refund(limiter.check_n(most / 2).expect("half of it"));
+            0
+        });
+        time.step_back(step);
+        let _ = limiter.check_n(most);
+        time.advance(step);
+        let again = (0..=2 * most).take_while(|_| limiter.check().is_ok()).count();
+        assert_eq!(u32::try_from(again), Ok(most), "the same moment has come again");
+    }
+}
+
+#[test]
 fn a_refund_comes_back_into_the_lease_while_it_lasts() {
     let _alone = alone();
     let after = |millis: u32| {

@@ -23,7 +23,8 @@ use lease::{Cells, Lease, unit};
 /// if every thread leases, and then lets its lease end unused.
 ///
 /// Before a call is refused, what other threads have left is gathered. A call that gets a turn which is to come ends all leases,
-/// fewer cells than it wanted, so that nobody passes before it with what was leased earlier.
+/// fewer cells than it wanted, so that nobody passes before it with what was leased earlier. So does a clock that has stepped back:
+/// the time in which a lease lasted may come again, and the cells that it had were paid for before.
 pub(crate) struct Sharded {
     cell: Cell,
     leases: Striped<Lease>,
@@ -75,7 +76,7 @@ impl Sharded {
         let room = figures.remaining();
         let extra = if missing > 0 && missing <= room { lease_of(limits, room) } else { 0 };
         if extra > 0
-            && let Ok(all) = self.cell.take(Want::now(now, missing.saturating_add(extra)), clock)
+            && let Ok(all) = self.take_of_cell(Want::now(now, missing.saturating_add(extra)), clock)
         {
             let fresh = Cells { count: extra, ends: unit(now).wrapping_add(Lease::LIFE_UNITS) };
             let (rest, owed) = (all.figures.remaining(), all.figures.nanos(all.figures.owed));
@@ -93,7 +94,7 @@ impl Sharded {
         let Want { now, cells, max_wait } = want;
         let (denied, left) = loop {
             let missing = cells.saturating_sub(have.count);
-            let denied = match self.cell.take(Want::now(now, missing), clock) {
+            let denied = match self.take_of_cell(Want::now(now, missing), clock) {
                 Ok(granted) if have.count == 0 => return Ok(granted),
                 Ok(granted) => return Ok(Granted { taken: taken(now, cells, have.ends), ..granted }),
                 Err(denied) => denied,
@@ -137,10 +138,20 @@ impl Sharded {
     /// Asks the cell as if there were no leases, and tells what they have.
     fn ask(&self, want: Want, clock: &Clock) -> Decision {
         let left = self.left(want.now);
-        match self.cell.take(want, clock) {
+        match self.take_of_cell(want, clock) {
             Ok(granted) => Ok(Granted { figures: beside(granted.figures, left, self.cell.limits()), ..granted }),
             Err(denied) => Err(Denied { figures: beside(denied.figures, left, denied.limits), ..denied }),
         }
+    }
+
+    /// Takes from the cell, and ends all leases if it was brought back to the time of a clock that has stepped back.
+    fn take_of_cell(&self, want: Want, clock: &Clock) -> Decision {
+        let epoch = self.cell.epoch().read();
+        let decided = self.cell.take(want, clock);
+        if self.cell.epoch().read() != epoch {
+            self.end_leases();
+        }
+        decided
     }
 
     /// Puts cells into this thread's lease that were taken in this epoch.

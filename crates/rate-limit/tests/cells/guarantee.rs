@@ -12,7 +12,7 @@ pub(crate) struct Passed {
 }
 
 /// Checks every span between two calls: what must lie in it whole is no more than `most` of its length in nanoseconds allows.
-fn every_span(algorithm: Algorithm, passed: &[Passed], most: impl Fn(u64, u64) -> u128) {
+pub(crate) fn every_span(algorithm: Algorithm, passed: &[Passed], most: impl Fn(u64, u64) -> u128) {
     let mut begins: Vec<u64> = passed.iter().map(|call| call.from).collect();
     begins.sort_unstable();
     begins.dedup();

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod guarantee;
+mod leases;
 mod model;
 mod threads;
 mod turns;
