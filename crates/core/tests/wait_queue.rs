@@ -278,6 +278,8 @@ proptest! {
                         model.waiting.push(Waiting {
                             place, priority, permits, entered: model.entered, since: model.now, state: State::Waits, woken, polled: false,
                         });
+                        // It may be the next, and ask for little.
+                        model.hand_out();
                     }
                     Turn::Full => {
                         prop_assert!(model.queued() > 0 || !model.has_free(permits));
@@ -457,6 +459,19 @@ fn a_slow_line_of_long_ago_does_not_refuse_those_who_wait_now() {
         time += 5;
         queue.release(&at(time));
     }
+}
+
+#[test]
+fn one_who_is_next_and_asks_for_what_is_free_is_served_at_once() {
+    let queue = WaitQueue::new(3, 9);
+    assert!(queue.try_take());
+    let Turn::Later(low) = queue.enter(Claim::new().permits(3), &at(0)) else { panic!("two are free") };
+    let Turn::Later(high) = queue.enter(Claim::new().permits(2).priority(Priority::High), &at(0)) else {
+        panic!("somebody waits")
+    };
+    assert!(queue.poll(&high, &mut Context::from_waker(Waker::noop())).is_ready(), "it waits for what is free");
+    assert!(queue.poll(&low, &mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!((queue.free(), queue.waiting()), (0, 1));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::{Discipline, Found, Line, Pace, Place, Priority, Unserved, Waiter, Wakers};
@@ -259,7 +259,8 @@ impl WaitQueue {
 
     #[cold]
     fn enter_locked(&self, claim: Claim, now: Timestamp) -> Turn {
-        let (turn, displaced) = {
+        let mut woken = Wakers::default();
+        let turn = {
             let mut locked = self.locked.lock();
             // Announced: a permit that is released from here on is either seen below, or its releaser waits for the lock.
             // Whoever takes one past us began before this.
@@ -267,25 +268,30 @@ impl WaitQueue {
             self.withdraw(&mut locked);
             if self.take_past_nobody(&locked, claim.permits) {
                 self.conclude(1);
-                (Turn::Now, None)
-            } else {
-                match locked.line_up(claim, now) {
-                    Ok((place, displaced)) => {
-                        // The announcement stays for as long as the place waits; so does that of the one who was displaced.
-                        if displaced.is_some() {
-                            self.conclude(1);
-                        }
-                        self.told.waiting.store(locked.line.waiting(), Ordering::SeqCst);
-                        (Turn::Later(place), displaced)
-                    }
-                    Err(turn) => {
+                return Turn::Now;
+            }
+            match locked.line_up(claim, now) {
+                Ok((place, displaced)) => {
+                    // The announcement stays for as long as the place waits; so does that of the one who was displaced.
+                    if let Some(displaced) = displaced {
                         self.conclude(1);
-                        (turn, None)
+                        woken.push(displaced);
                     }
+                    // It may be the next, and ask for less than those who wait for more than is free.
+                    self.hand_out(&mut locked, now, &mut woken);
+                    Turn::Later(place)
+                }
+                Err(turn) => {
+                    self.conclude(1);
+                    turn
                 }
             }
         };
-        displaced.into_iter().for_each(Wakers::wake);
+        let again = woken.is_full();
+        woken.wake();
+        if again {
+            self.serve(now);
+        }
         turn
     }
 
@@ -304,7 +310,7 @@ impl WaitQueue {
             }
             short -= take_at_most(&stripe.0, short);
         }
-        if short > 0 {
+        if short > 0 && short < permits {
             self.put(permits - short);
         }
         short == 0
@@ -584,8 +590,8 @@ impl WaitQueue {
 }
 
 impl Locked {
-    /// A place in the line, and who was pushed out of it.
-    fn line_up(&mut self, claim: Claim, now: Timestamp) -> Result<(Place, Option<Wakers>), Turn> {
+    /// A place in the line, and whom to wake of who was pushed out of it, if somebody was.
+    fn line_up(&mut self, claim: Claim, now: Timestamp) -> Result<(Place, Option<Option<Waker>>), Turn> {
         if claim.permits > self.permits {
             return Err(Turn::Never);
         }
@@ -608,11 +614,7 @@ impl Locked {
         }
         let place = self.line.push(Waiter { class, permits: claim.permits, since: now });
         // Only now, so that the line is not empty in between: it goes on standing.
-        let displaced = displaced.map(|lower| {
-            let mut woken = Wakers::default();
-            woken.push(self.line.refuse(lower, Unserved::Displaced));
-            woken
-        });
+        let displaced = displaced.map(|lower| self.line.refuse(lower, Unserved::Displaced));
         Ok((place, displaced))
     }
 
