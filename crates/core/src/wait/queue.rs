@@ -1,4 +1,4 @@
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::{Discipline, Found, Line, Pace, Place, Priority, Unserved, Waiter, Wakers};
@@ -272,10 +272,11 @@ impl WaitQueue {
             }
             match locked.line_up(claim, now) {
                 Ok((place, displaced)) => {
-                    // The announcement stays for as long as the place waits; so does that of the one who was displaced.
-                    if let Some(displaced) = displaced {
+                    // The announcement stays for as long as the place waits; so does that of the one who is displaced. It
+                    // goes when the other has come, so that the line is not empty in between.
+                    if let Some(lower) = displaced {
+                        woken.push(locked.line.refuse(lower, Unserved::Displaced));
                         self.conclude(1);
-                        woken.push(displaced);
                     }
                     // It may be the next, and ask for less than those who wait for more than is free.
                     self.hand_out(&mut locked, now, &mut woken);
@@ -590,8 +591,8 @@ impl WaitQueue {
 }
 
 impl Locked {
-    /// A place in the line, and whom to wake of who was pushed out of it, if somebody was.
-    fn line_up(&mut self, claim: Claim, now: Timestamp) -> Result<(Place, Option<Option<Waker>>), Turn> {
+    /// A place in the line, and the slot of the one who gives way for it.
+    fn line_up(&mut self, claim: Claim, now: Timestamp) -> Result<(Place, Option<usize>), Turn> {
         if claim.permits > self.permits {
             return Err(Turn::Never);
         }
@@ -613,8 +614,6 @@ impl Locked {
             self.pace.line_forms(now);
         }
         let place = self.line.push(Waiter { class, permits: claim.permits, since: now });
-        // Only now, so that the line is not empty in between: it goes on standing.
-        let displaced = displaced.map(|lower| self.line.refuse(lower, Unserved::Displaced));
         Ok((place, displaced))
     }
 
