@@ -168,6 +168,7 @@ impl Gradient2Limit {
         let &Gradient2 { smoothing, tolerance, queue, .. } = &self.config;
         let gradient = (tolerance * long / short).clamp(0.5, 1.0);
         let wanted = self.limit * gradient + f64::from(queue);
-        Some(self.limit * (1.0 - smoothing) + wanted * smoothing)
+        // In this form nothing wanted is nothing changed, to the last bit.
+        Some(self.limit + smoothing * (wanted - self.limit))
     }
 }

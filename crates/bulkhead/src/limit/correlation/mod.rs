@@ -34,7 +34,8 @@ struct Window {
     end: Timestamp,
     least: u64,
     in_flight: u32,
-    dropped: bool,
+    /// How many nanoseconds the longest of those took that were dropped.
+    dropped: Option<u64>,
     last: Option<u64>,
 }
 
@@ -55,7 +56,7 @@ impl CorrelationLimit {
         Self {
             config,
             limit: config.initial,
-            window: Window { calls, end: Timestamp::ZERO, least: u64::MAX, in_flight: 0, dropped: false, last: None },
+            window: Window { calls, end: Timestamp::ZERO, least: u64::MAX, in_flight: 0, dropped: None, last: None },
             median: MovingMedian::new(config.median),
             recent: Ema::new(config.smoothing, WARM_UP),
             baseline: Ema::new(config.baseline, WARM_UP),
@@ -90,8 +91,13 @@ impl CorrelationLimit {
     #[expect(clippy::cast_precision_loss, reason = "times are known to far less than 53 bits")]
     fn close_window(&mut self) {
         let (in_flight, dropped) = (self.window.in_flight, self.window.dropped);
-        let rtt = self.window.close(&self.config, self.now);
-        let Some(rtt) = rtt else { return };
+        let Some(rtt) = self.window.close(&self.config, self.now) else {
+            // Calls that were all dropped do not tell what calls take, but that there are too many.
+            if let Some(longest) = dropped {
+                self.lower(self.config.step.of(self.limit), longest);
+            }
+            return;
+        };
         let recent = self.recent.add(self.median.add(rtt as f64));
         let baseline = self.baseline.add(recent);
         let throughput = f64::from(in_flight) / (recent / 1e9);
@@ -100,21 +106,28 @@ impl CorrelationLimit {
         let highest = self.highest.add(self.now, self.config.highest_for(in_flight));
         let queue = (f64::from(self.limit) * (1.0 - baseline / recent)).ceil();
 
-        let change =
-            if dropped || self.is_overloaded(queue, in_flight) { Change::Lower } else { self.rise(queue, in_flight) };
-        let step = self.config.step.of(self.limit);
-        let limit = match change {
-            _ if f64::from(self.limit) > highest => self.limit.saturating_sub(step),
-            Change::Lower => self.limit.saturating_sub(step),
-            Change::Raise if f64::from(self.limit.saturating_add(step)) <= highest => self.limit.saturating_add(step),
-            Change::Raise | Change::Hold => self.limit,
+        let change = if dropped.is_some() || self.is_overloaded(queue, in_flight) {
+            Change::Lower
+        } else {
+            self.rise(queue, in_flight)
         };
-        let limit = limit.clamp(self.config.min, self.config.max);
-        if limit >= self.limit {
+        let step = self.config.step.of(self.limit);
+        match change {
+            _ if f64::from(self.limit) > highest => self.lower(step, rtt),
+            Change::Lower => self.lower(step, rtt),
+            Change::Raise if f64::from(self.limit.saturating_add(step)) <= highest => {
+                self.limit = self.limit.saturating_add(step).min(self.config.max);
+            }
+            Change::Raise | Change::Hold => {}
+        }
+    }
+
+    /// Lowers the limit, unless it fell since a call that takes so many nanoseconds began.
+    fn lower(&mut self, step: u32, rtt: u64) {
+        let limit = self.limit.saturating_sub(step).max(self.config.min);
+        if limit < self.limit && self.now >= self.lowered + Duration::from_nanos(rtt) {
             self.limit = limit;
-        } else if self.now >= self.lowered + Duration::from_nanos(rtt) {
             self.lowered = self.now;
-            self.limit = limit;
         }
     }
 
@@ -149,8 +162,10 @@ impl CorrelationLimit {
 impl Window {
     fn add(&mut self, sample: &Sample) {
         self.in_flight = self.in_flight.max(sample.in_flight);
-        self.dropped |= sample.signal == Signal::Dropped;
         let nanos = sample.nanos();
+        if sample.signal == Signal::Dropped {
+            self.dropped = self.dropped.max(Some(nanos));
+        }
         if sample.signal == Signal::Completed {
             self.least = self.least.min(nanos);
             self.calls.add(nanos);
@@ -166,7 +181,7 @@ impl Window {
         let twice = if self.least == u64::MAX { Duration::ZERO } else { Duration::from_nanos(self.least) * 2 };
         self.end = now + twice.clamp(config.window, config.longest);
         self.calls.clear();
-        (self.least, self.in_flight, self.dropped) = (u64::MAX, 0, false);
+        (self.least, self.in_flight, self.dropped) = (u64::MAX, 0, None);
         rtt
     }
 }

@@ -107,10 +107,14 @@ impl Gradient {
         self.probe_every.saturating_add(Duration::from_millis(random.checked_rem(range).unwrap_or(0)))
     }
 
-    /// The limit that follows on `limit` when calls take `sample` and with little load took `least`, both in nanoseconds.
+    /// How much calls that take `sample` are to be more or less, if with little load they take `least`.
+    pub(super) fn gradient(&self, least: f64, sample: f64) -> f64 {
+        (least * (1.0 + self.buffer) / sample.max(1.0)).clamp(0.5, 2.0)
+    }
+
+    /// The limit that follows on `limit`.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to bounds that are u32")]
-    pub(super) fn next(&self, limit: u32, least: f64, sample: f64, dropped: bool) -> u32 {
-        let gradient = (least * (1.0 + self.buffer) / sample.max(1.0)).clamp(0.5, 2.0);
+    pub(super) fn next(&self, limit: u32, gradient: f64, dropped: bool) -> u32 {
         let wanted = if dropped {
             f64::from(limit) * gradient.min(self.backoff)
         } else {

@@ -19,8 +19,8 @@ pub struct GradientLimit {
     phase: Phase,
     /// Of the window, or of the measurement.
     calls: QuantileWindow,
-    /// Whether a call was dropped in the window.
-    dropped: bool,
+    /// How many nanoseconds the longest of the calls took that were dropped in the window.
+    dropped: Option<u64>,
     /// How many were in flight at most in the window.
     in_flight: u32,
     /// What calls take: with little load, and in the last window that had any. In nanoseconds.
@@ -54,7 +54,7 @@ impl GradientLimit {
             limit: config.min,
             phase: Phase::Measuring { since: Timestamp::ZERO, back_to: config.min },
             calls: QuantileWindow::new(CALLS.max(config.probe_calls), config.seed),
-            dropped: false,
+            dropped: None,
             in_flight: 0,
             least: None,
             last: None,
@@ -89,7 +89,7 @@ impl GradientLimit {
 
     fn clear(&mut self) {
         self.calls.clear();
-        self.dropped = false;
+        self.dropped = None;
         self.in_flight = 0;
     }
 
@@ -106,29 +106,35 @@ impl GradientLimit {
 
     fn close_window(&mut self, now: Timestamp) {
         let before = self.limit;
-        let Some(limit) = self.found(now) else { return };
+        let found = self.found(now);
+        self.clear();
+        let Some(limit) = found else { return };
         if limit < before {
             self.lowered = now;
         }
         self.at_min = if limit == self.config.min && before == limit { self.at_min + 1 } else { 0 };
         self.limit = limit;
-        self.clear();
         if self.at_min >= WINDOWS_AT_MIN {
             self.measure(now);
         }
     }
 
-    /// The limit after this window, if there was a call in it.
+    /// The limit after this window, if it tells of any.
     #[expect(clippy::cast_precision_loss, reason = "times are known to far less than 53 bits")]
     fn found(&mut self, now: Timestamp) -> Option<u32> {
-        let sample = self.calls.quantile_at_least(self.config.percentile, self.last)?;
-        let least = self.least.unwrap_or(sample);
-        self.last = Some(sample);
-        let limit = self.config.next(self.limit, least as f64, sample as f64, self.dropped);
+        let sample = self.calls.quantile_at_least(self.config.percentile, self.last);
+        self.last = sample.or(self.last);
+        // Calls that were all dropped sooner than others completed do not tell what calls take, but that there are too many.
+        let rtt = sample.or(self.dropped)?;
+        let gradient = match (sample, self.least) {
+            (Some(sample), Some(least)) => self.config.gradient(least as f64, sample as f64),
+            _ => 1.0,
+        };
+        let limit = self.config.next(self.limit, gradient, self.dropped.is_some());
         let may = if limit > self.limit {
             u64::from(self.in_flight) * 2 >= self.limit.into()
         } else {
-            now >= self.lowered + Duration::from_nanos(sample)
+            now >= self.lowered + Duration::from_nanos(rtt)
         };
         Some(if may { limit } else { self.limit })
     }
@@ -168,7 +174,9 @@ impl LimitAlgorithm for GradientLimit {
             }
             Phase::Adapting { .. } => {
                 self.in_flight = self.in_flight.max(sample.in_flight);
-                self.dropped |= sample.signal == Signal::Dropped;
+                if sample.signal == Signal::Dropped {
+                    self.dropped = self.dropped.max(Some(sample.nanos()));
+                }
                 match sample.signal {
                     Signal::Completed => self.calls.add(sample.nanos()),
                     Signal::Dropped | Signal::Abandoned => self.calls.add_at_least(sample.nanos()),
