@@ -7,6 +7,7 @@
 
 pub mod limit;
 pub mod load;
+pub mod partitions;
 
 mod claiming;
 mod compartment;
@@ -23,6 +24,7 @@ pub use config::{Config, Failures};
 pub use event::Event;
 pub use full::{Full, Reason};
 pub use load::{Feature, FeatureSwitch, Level, LoadGauge, Shedder};
+pub use partitions::PartitionedBulkhead;
 pub use policy::{Token, Waiting};
 pub use seawall_core::wait::{CoDel, Order};
 pub use seawall_core::{Claim, Priority};
