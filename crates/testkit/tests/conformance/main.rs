@@ -5,6 +5,7 @@
 //! told with the step, what was expected and what came. `vectors/unsupported.toml` lists what is deliberately not offered.
 
 mod adaptive_limit;
+mod bulkhead;
 mod case;
 mod circuit_breaker;
 mod folder;
@@ -28,6 +29,7 @@ type Suite = fn(&Vector) -> Vec<Miss>;
 fn suite(file: &str) -> Option<Suite> {
     match file {
         "adaptive-limit.json" => Some(adaptive_limit::run),
+        "bulkhead.json" => Some(bulkhead::run),
         "circuit-breaker.json" => Some(circuit_breaker::run),
         "hedge.json" => Some(hedge::run),
         "rate-limit.json" => Some(rate_limit::run),
