@@ -25,10 +25,10 @@ impl GcraStore {
     pub(super) fn new(quotas: &[Quota], keys: usize, now: Timestamp) -> Result<Self, ConfigError> {
         let [first, ..] = quotas else { return Err(no_class()) };
         let ticks = Gcra::new(*first)?.since(origin(now));
-        let table = GcraTable::new(keys);
+        let table = GcraTable::new(keys, quotas.len());
         let classes = quotas.iter().enumerate().map(|(class, quota)| {
             let gcra = ticks.alike(*quota).map_err(|error| of_class(class, error))?;
-            table.expect(&gcra);
+            table.expect(class, &gcra);
             Ok(Published::new(&gcra, *quota))
         });
         let classes = classes.collect::<Result<_, ConfigError>>()?;
@@ -138,10 +138,12 @@ impl Keep for GcraStore {
         // meanwhile.
         let mut replaced = Ok(());
         self.table.epoch().during(|| {
-            replaced = self.classes.iter().zip(quotas).zip(&new).try_for_each(|((class, quota), gcra)| {
-                self.table.expect(gcra);
-                class.replace(*quota, |_, _| {})
-            });
+            replaced = self.classes.iter().zip(quotas).zip(&new).enumerate().try_for_each(
+                |(number, ((class, quota), gcra))| {
+                    self.table.expect(number, gcra);
+                    class.replace(*quota, |_, _| {})
+                },
+            );
             if carry != Carry::AsIs {
                 let carried = |class: usize, tat| match (old.get(class), new.get(class)) {
                     (Some(old), Some(new)) => new.carry(old, tat, carry, now),

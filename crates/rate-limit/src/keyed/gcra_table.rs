@@ -24,8 +24,8 @@ use crate::limit::{Gcra, Refused, Taken, Want};
 /// key is never less than what an unbounded map would know. (Space-Saving, Metwally, Agrawal, El Abbadi 2005, gives counts of
 /// frequent items the same one-sided error.)
 ///
-/// Only what a newcomer owes beyond its own quota's capacity is not asked of it at once, so that a debt of hours locks out nobody
-/// whose quota is of seconds. It stays in the floor, and is asked of whoever changes its class.
+/// Only what a newcomer owes beyond what its class ever let a key owe is not asked of it at once, so that a debt of hours locks
+/// out nobody whose quota is of seconds. It stays in the floor, and is asked of whoever changes its class.
 ///
 /// What is given back never brings a slot to its set's floor once it has one, so giving back is exact
 /// for whoever stays, and takes nothing from what the floor holds for others.
@@ -46,6 +46,9 @@ pub(crate) struct GcraTable {
     /// The longest that any key may owe without having waited, in ticks: the longest capacity of any quota, or what was carried from
     /// one to the next.
     longest_debt: AtomicU64,
+    /// The same by class. A smaller quota may take the place of a larger one, and the larger one come back before a key has paid
+    /// what that let it owe.
+    debts: Box<[AtomicU64]>,
     /// Moves on before an arrival time is brought back by anything but a receipt.
     epoch: Epoch,
 }
@@ -197,8 +200,8 @@ impl Slot {
 }
 
 impl GcraTable {
-    /// Room for so many keys, rounded up to a power of two and at least 4.
-    pub(crate) fn new(keys: usize) -> Self {
+    /// Room for so many keys, rounded up to a power of two and at least 4, of so many classes, at least one.
+    pub(crate) fn new(keys: usize, classes: usize) -> Self {
         let sets = sets_for(keys);
         Self {
             sets: (0..sets).map(|_| Set::default()).collect(),
@@ -206,13 +209,23 @@ impl GcraTable {
             locks: (0..sets.min(MOST_LOCKS)).map(|_| Padded(Mutex::new(Arrivals::default()))).collect(),
             longest_wait: AtomicU64::new(0),
             longest_debt: AtomicU64::new(0),
+            debts: (0..classes.max(1)).map(|_| AtomicU64::new(0)).collect(),
             epoch: Epoch::new(),
         }
     }
 
-    /// Says that keys may owe as much as this limit lets them. Before its first use.
-    pub(crate) fn expect(&self, gcra: &Gcra) {
-        self.longest_debt.fetch_max(gcra.capacity(), Ordering::Relaxed);
+    /// Says that keys of this class may owe as much as this limit lets them. Before its first use.
+    pub(crate) fn expect(&self, class: usize, gcra: &Gcra) {
+        self.expect_debt(class, gcra.capacity());
+    }
+
+    fn expect_debt(&self, class: usize, debt: u64) {
+        self.longest_debt.fetch_max(debt, Ordering::Relaxed);
+        self.debt(class).fetch_max(debt, Ordering::Relaxed);
+    }
+
+    fn debt(&self, class: usize) -> &AtomicU64 {
+        self.debts.get(class).unwrap_or(&self.debts[0])
     }
 
     /// How many keys there is room for.
@@ -275,7 +288,7 @@ impl GcraTable {
                     // The word was read before the clock: time that passes between is not taken for a step.
                     let later = question.at(clock.now());
                     if self.is_ahead(tat, &later) {
-                        let healed = self.latest(&later);
+                        let healed = self.latest(later.print, later.gcra, later.now);
                         // Whoever takes from now on, and takes before the swap, makes it fail.
                         self.epoch.advance();
                         let _ = slot.tat.compare_exchange(tat, healed, Ordering::AcqRel, Ordering::Relaxed);
@@ -296,9 +309,10 @@ impl GcraTable {
         }
     }
 
-    /// The latest time that a key of this quota can have been brought to by now.
-    fn latest(&self, question: &Question<'_>) -> u64 {
-        question.now + question.gcra.capacity() + self.longest_wait.load(Ordering::Relaxed)
+    /// The latest time that a key of this class can have been brought to by `now`, in ticks.
+    fn latest(&self, print: Print, gcra: &Gcra, now: u64) -> u64 {
+        let debt = self.debt(print.class().into()).load(Ordering::Relaxed).max(gcra.capacity());
+        now.saturating_add(debt).saturating_add(self.longest_wait.load(Ordering::Relaxed)).min(CLAIMED - 1)
     }
 
     /// The latest time that any key can have been brought to by now.
@@ -342,7 +356,8 @@ impl GcraTable {
         if let Some(slot) = set.find_key(question.print) {
             if !slot.is_of(question.print) {
                 // Before the new class can find it: what the key owed in a class that it had before may be in the floor alone.
-                let owed = floor.load(Ordering::Relaxed).min(self.latest(&question));
+                let latest = self.latest(question.print, question.gcra, question.now);
+                let owed = floor.load(Ordering::Relaxed).min(latest);
                 slot.update(|tat| tat.max(owed));
                 slot.take_over(question.print);
             }
@@ -351,7 +366,7 @@ impl GcraTable {
         loop {
             let (slot, victim) = set.least();
             let owed = victim.max(floor.load(Ordering::Relaxed));
-            let latest = self.latest(&question);
+            let latest = self.latest(question.print, question.gcra, question.now);
             if owed > latest && owed > seen {
                 return Newcomer::Ahead(owed);
             }

@@ -6,6 +6,7 @@ mod config;
 mod debts;
 mod operations;
 mod reconfigure;
+mod schedules;
 mod support;
 mod threads;
 

@@ -60,7 +60,7 @@ fn a_debt_that_lasts_for_ever_is_refused_and_holds_nobody_up() {
 #[test]
 fn no_carried_debt_stands_for_a_slot_that_is_handed_over() {
     let (clock, _time) = Clock::manual();
-    let table = GcraTable::new(4);
+    let table = GcraTable::new(4, 1);
     let gcra = Gcra::new(Quota::per_second(10)).expect("valid");
     (0..5).for_each(|key| assert!(table.take(print(key), &gcra, Want::one(clock.now()), &clock).0.is_ok()));
     table.carry(0, |_, _| u64::MAX, |_| u64::MAX);

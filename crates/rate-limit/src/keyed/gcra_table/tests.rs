@@ -6,7 +6,7 @@ use seawall_core::time::{Clock, Timestamp};
 use super::super::model::{Act, Model, START, Step, schedules};
 use super::super::print::Print;
 use super::GcraTable;
-use crate::limit::{Gcra, Limit, Refused, Taken, Want};
+use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Want};
 use crate::quota::Quota;
 
 /// Four cells at once, one in 100 ns.
@@ -28,9 +28,9 @@ fn class_of(place: usize) -> u8 {
 /// Once somebody has waited nothing is given back: which turns can be is decided by what a state knows of them, and the table's
 /// and the exact one may each take back what the other does not. [`keep`] holds what is promised then.
 fn run(keys: usize, steps: &[Step], gcras: &[Gcra]) -> Result<Model<Gcra>, TestCaseError> {
-    let table = GcraTable::new(keys);
-    for gcra in gcras {
-        table.expect(gcra);
+    let table = GcraTable::new(keys, 4);
+    for (class, gcra) in gcras.iter().enumerate() {
+        table.expect(class, gcra);
     }
     let (clock, time) = Clock::manual();
     time.advance_to(START);
@@ -76,9 +76,9 @@ fn run(keys: usize, steps: &[Step], gcras: &[Gcra]) -> Result<Model<Gcra>, TestC
 /// Lets the schedule run through a table, and looks at what was kept of each key's grants: used from their turns on, they must
 /// pass the key's limit by themselves.
 fn keep(keys: usize, steps: &[Step], gcras: &[Gcra]) -> Result<(), TestCaseError> {
-    let table = GcraTable::new(keys);
-    for gcra in gcras {
-        table.expect(gcra);
+    let table = GcraTable::new(keys, 4);
+    for (class, gcra) in gcras.iter().enumerate() {
+        table.expect(class, gcra);
     }
     let (clock, time) = Clock::manual();
     time.advance_to(START);
@@ -155,7 +155,7 @@ fn taken(table: &GcraTable, key: u8, gcra: &Gcra, now: Timestamp, clock: &Clock)
 fn a_flood_of_new_keys_frees_no_limited_one() {
     let (clock, _time) = Clock::manual();
     let gcra = Gcra::new(quota()).expect("valid");
-    let table = GcraTable::new(4);
+    let table = GcraTable::new(4, 4);
     let takes = |key| taken(&table, key, &gcra, START, &clock);
     assert_eq!((0..9).filter(|_| takes(0)).count(), 4);
     let others = (1..=255).filter(|key| takes(*key)).count();
@@ -173,7 +173,7 @@ fn a_newcomer_owes_nothing_where_a_slot_is_free() {
     let (clock, time) = Clock::manual();
     time.advance_to(START);
     let gcra = Gcra::new(quota()).expect("valid");
-    let table = GcraTable::new(4);
+    let table = GcraTable::new(4, 4);
     (0..4).for_each(|key| assert!(taken(&table, key, &gcra, START, &clock)));
     let later = START + Duration::from_nanos(100);
     for key in 4..200 {
@@ -188,7 +188,7 @@ fn a_newcomer_owes_nothing_where_a_slot_is_free() {
 fn who_is_refused_evicts_nobody() {
     let (clock, _time) = Clock::manual();
     let gcra = Gcra::new(quota()).expect("valid");
-    let table = GcraTable::new(4);
+    let table = GcraTable::new(4, 4);
     (0..4).for_each(|key| assert!(table.take(print(key, 0), &gcra, Want::now(START, 4), &clock).0.is_ok()));
     let before = table.arrivals();
     (4..100).for_each(|key| assert!(!taken(&table, key, &gcra, START, &clock)));
@@ -206,9 +206,9 @@ fn a_debt_of_hours_does_not_lock_out_a_key_whose_own_quota_is_of_seconds() {
     time.advance_to(START);
     let slow = Gcra::new(Quota::per_hour(4)).expect("valid");
     let fast = slow.alike(Quota::per_second(10)).expect("valid");
-    let table = GcraTable::new(4);
-    table.expect(&slow);
-    table.expect(&fast);
+    let table = GcraTable::new(4, 4);
+    table.expect(0, &slow);
+    table.expect(1, &fast);
     (0..4).for_each(|key| assert!(table.take(print(key, 0), &slow, Want::now(START, 4), &clock).0.is_ok()));
     let newcomer = |now| table.take(print(9, 1), &fast, Want::one(now), &clock).0;
     assert_eq!(newcomer(START), Err(Refused::Later { retry_after: 100_000_000 }));
@@ -225,8 +225,8 @@ fn a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_whole_burst_takes(
     let hour = Duration::from_secs(3_600);
     time.advance_to(START + hour);
     let gcra = Gcra::new(quota()).expect("valid");
-    let table = GcraTable::new(4);
-    table.expect(&gcra);
+    let table = GcraTable::new(4, 4);
+    table.expect(0, &gcra);
     let take = |key| table.take(print(key, 0), &gcra, Want::one(clock.now()), &clock).0;
     // Six keys for four slots, so that some are known by the floor alone.
     (0..6).for_each(|key| while take(key).is_ok() {});
@@ -241,8 +241,8 @@ fn a_thread_that_was_held_up_does_not_take_the_others_for_a_step_of_the_clock() 
     let (clock, time) = Clock::manual();
     time.advance_to(START);
     let gcra = Gcra::new(quota()).expect("valid");
-    let table = GcraTable::new(4);
-    table.expect(&gcra);
+    let table = GcraTable::new(4, 4);
+    table.expect(0, &gcra);
     let late = START + Duration::from_secs(1);
     time.advance_to(late);
     (0..4).for_each(|key| assert!(table.take(print(key, 0), &gcra, Want::now(late, 4), &clock).0.is_ok()));
@@ -255,7 +255,7 @@ fn a_thread_that_was_held_up_does_not_take_the_others_for_a_step_of_the_clock() 
 fn what_is_given_back_never_helps_another() {
     let (clock, _time) = Clock::manual();
     let gcra = Gcra::new(quota()).expect("valid");
-    let table = GcraTable::new(4);
+    let table = GcraTable::new(4, 4);
     let take = |key, cells| table.take(print(key, 0), &gcra, Want::now(START, cells), &clock).0;
     // Key 0 owes one cell and is evicted by key 4, which gives back.
     assert!(take(0, 1).is_ok());
@@ -271,7 +271,7 @@ fn what_is_given_back_never_helps_another() {
 fn a_reset_key_is_one_that_was_never_seen() {
     let (clock, _time) = Clock::manual();
     let gcra = Gcra::new(quota()).expect("valid");
-    let table = GcraTable::new(4);
+    let table = GcraTable::new(4, 4);
     let take = |key, cells| table.take(print(key, 0), &gcra, Want::now(START, cells), &clock).0;
     (0..3).for_each(|key| assert!(take(key, 4).is_ok()));
     table.reset(print(0, 0));
@@ -287,7 +287,7 @@ fn a_reset_key_is_one_that_was_never_seen() {
 fn debts_are_moved_to_another_table_whole() {
     let (clock, _time) = Clock::manual();
     let gcra = Gcra::new(quota()).expect("valid");
-    let (table, smaller) = (GcraTable::new(64), GcraTable::new(4));
+    let (table, smaller) = (GcraTable::new(64, 4), GcraTable::new(4, 4));
     for key in 0..9_u8 {
         let print = Print::new((u64::from(key) + 1) << 8, 0);
         assert!(table.take(print, &gcra, Want::now(START, u32::from(key) % 4 + 1), &clock).0.is_ok());
@@ -305,15 +305,65 @@ fn debts_are_moved_to_another_table_whole() {
     assert_eq!(table.floors(gcra.ticks(START)).count(), 0);
 }
 
+/// A quota of eight cells at once, and one of three that takes its place for a while.
+fn larger_and_smaller() -> (GcraTable, Gcra, Gcra) {
+    let [larger, smaller] = [8, 3].map(|burst| Gcra::new(quota().burst(burst)).expect("valid"));
+    let table = GcraTable::new(4, 1);
+    table.expect(0, &larger);
+    table.expect(0, &smaller);
+    (table, larger, smaller)
+}
+
+#[test]
+fn a_key_that_had_to_go_under_a_smaller_quota_pays_what_a_larger_one_let_it_owe() {
+    let (clock, time) = Clock::manual();
+    time.advance_to(START);
+    let (table, larger, smaller) = larger_and_smaller();
+    let take = |key, gcra, cells| table.take(print(key, 0), gcra, Want::now(START, cells), &clock).0;
+    (0..4).for_each(|key| assert!(take(key, &larger, 8).is_ok()));
+    assert!(take(9, &smaller, 1).is_err());
+    assert!((0..4).all(|key| take(key, &smaller, 1).is_err()));
+    (0..4).for_each(|key| assert!(take(key, &larger, 1).is_err(), "{key} was let through"));
+}
+
+#[test]
+fn a_clock_that_steps_back_under_a_smaller_quota_forgives_nothing_that_a_larger_one_let_be_owed() {
+    let (clock, time) = Clock::manual();
+    time.advance_to(START + Duration::from_secs(3_600));
+    let (table, larger, smaller) = larger_and_smaller();
+    let take = |gcra, cells| table.take(print(0, 0), gcra, Want::now(clock.now(), cells), &clock).0;
+    assert!(take(&larger, 8).is_ok());
+    time.step_back(Duration::from_secs(3_600));
+    assert!(take(&smaller, 1).is_err());
+    assert!(take(&larger, 1).is_err());
+    time.advance(Duration::from_nanos(800));
+    assert!(take(&larger, 8).is_ok());
+}
+
+#[test]
+fn what_is_carried_in_proportion_is_owed_by_a_key_that_had_to_go() {
+    let (clock, time) = Clock::manual();
+    time.advance_to(START);
+    let (table, larger, smaller) = larger_and_smaller();
+    let slower = larger.alike(Quota::new(5, Duration::from_micros(1)).burst(3)).expect("valid");
+    let take = |key, gcra, cells| table.take(print(key, 0), gcra, Want::now(START, cells), &clock).0;
+    (0..4).for_each(|key| assert!(take(key, &larger, 8).is_ok()));
+    table.expect(0, &slower);
+    let carried = |tat| slower.carry(&larger, tat, Carry::Proportional, START);
+    table.carry(larger.ticks(START), |_, tat| carried(tat), carried);
+    // Eight cells of 200 ns each.
+    assert_eq!(take(9, &smaller, 1), Err(Refused::Later { retry_after: 1_600 - 200 }));
+}
+
 #[test]
 fn a_key_that_changes_its_class_keeps_its_debt() {
     let (clock, time) = Clock::manual();
     time.advance_to(START);
     let gcra = Gcra::new(quota()).expect("valid");
     let larger = gcra.alike(Quota::new(10, Duration::from_micros(1)).burst(6)).expect("valid");
-    let table = GcraTable::new(4);
-    table.expect(&gcra);
-    table.expect(&larger);
+    let table = GcraTable::new(4, 4);
+    table.expect(0, &gcra);
+    table.expect(1, &larger);
     assert!(table.take(print(0, 0), &gcra, Want::now(START, 4), &clock).0.is_ok());
     let upgraded = |cells| table.take(print(0, 1), &larger, Want::now(START, cells), &clock).0;
     assert!(upgraded(3).is_err() && upgraded(2).is_ok());
@@ -327,9 +377,9 @@ fn a_key_that_had_to_go_and_comes_back_in_another_class_pays_its_longest_debt() 
     time.advance_to(START);
     let slow = Gcra::new(Quota::per_hour(4)).expect("valid");
     let fast = slow.alike(Quota::per_second(10)).expect("valid");
-    let table = GcraTable::new(4);
-    table.expect(&slow);
-    table.expect(&fast);
+    let table = GcraTable::new(4, 4);
+    table.expect(0, &slow);
+    table.expect(1, &fast);
     let take = |key: u8, class: u8, cells| {
         let gcra = if class == 0 { &slow } else { &fast };
         table.take(print(key, class), gcra, Want::now(clock.now(), cells), &clock).0
@@ -358,9 +408,9 @@ fn a_key_that_changes_its_class_to_and_fro_pays_its_longest_debt() {
     time.advance_to(START);
     let slow = Gcra::new(Quota::per_hour(4)).expect("valid");
     let fast = slow.alike(Quota::per_second(10)).expect("valid");
-    let table = GcraTable::new(4);
-    table.expect(&slow);
-    table.expect(&fast);
+    let table = GcraTable::new(4, 4);
+    table.expect(0, &slow);
+    table.expect(1, &fast);
     let take = |class: u8, cells| {
         let gcra = if class == 0 { &slow } else { &fast };
         table.take(print(0, class), gcra, Want::now(clock.now(), cells), &clock).0

@@ -20,7 +20,7 @@ impl GcraTable {
     pub(crate) fn look(&self, print: Print, gcra: &Gcra, now: Timestamp) -> u64 {
         let (set, _arrivals) = self.locked(print);
         let floor = self.floors[set].load(Ordering::Relaxed);
-        let latest = ticks(gcra, now) + gcra.capacity() + self.longest_wait.load(Ordering::Relaxed);
+        let latest = self.latest(print, gcra, ticks(gcra, now));
         match self.sets[set].find_key(print) {
             Some(slot) if slot.is_of(print) => slot.look().1,
             Some(slot) => slot.look().1.max(floor.min(latest)),
@@ -109,7 +109,11 @@ impl GcraTable {
 
     /// How much memory that is, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.sets) + size_of_val(&*self.floors) + size_of_val(&*self.locks)
+        size_of::<Self>()
+            + size_of_val(&*self.sets)
+            + size_of_val(&*self.floors)
+            + size_of_val(&*self.locks)
+            + size_of_val(&*self.debts)
     }
 
     /// Changes all arrival times, each by its class. `floor` says what becomes of one of which the class is not known: the latest
@@ -123,6 +127,11 @@ impl GcraTable {
             self.longest_debt.fetch_max(tat.saturating_sub(now), Ordering::Relaxed);
             tat
         };
+        // What is known of keys that had to go is carried as well.
+        for (class, debt) in (0..=u8::MAX).zip(&self.debts) {
+            let carried = each(class, now.saturating_add(debt.load(Ordering::Relaxed)).min(LATEST));
+            self.expect_debt(class.into(), carried.min(LATEST).saturating_sub(now));
+        }
         for number in 0..self.sets.len() {
             let _arrivals = self.lock(number).lock();
             for slot in &self.sets[number].0 {
