@@ -170,7 +170,7 @@ impl Limiter {
     pub(crate) fn decide(&self, want: Want) -> Result<Grant, Throttled> {
         let Want { now, cells, max_wait } = want;
         if !self.plain.load(Ordering::Relaxed) {
-            return self.decide_watched(want);
+            return self.decide_watched(now, cells, max_wait);
         }
         // Each kind of cell is answered by itself: a decision that all of them wrote to one place would have to be read from it.
         // The epoch is read before the cell is asked: whatever the receipt is written for, it is not written for a later one.
@@ -193,15 +193,15 @@ impl Limiter {
                 let epoch = cell.cell().epoch().read();
                 self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, cells)
             }
-            Cell::Locked(cell) => self.decide_under_lock(&**cell, want),
+            Cell::Locked(cell) => self.decide_under_lock(&**cell, now, cells, max_wait),
         }
     }
 
-    /// Where bursts are watched for, or the limit is not enforced.
+    /// Where bursts are watched for, or the limit is not enforced. What is wanted comes word by word: a call that is decided
+    /// elsewhere need not have written it anywhere.
     #[cold]
     #[inline(never)]
-    fn decide_watched(&self, want: Want) -> Result<Grant, Throttled> {
-        let Want { now, cells, .. } = want;
+    fn decide_watched(&self, now: Timestamp, cells: u32, max_wait: u64) -> Result<Grant, Throttled> {
         if let Some(watch) = self.watch.get()
             && cells > 0
             && let Some(denied) = self.note(watch, now, cells)
@@ -209,16 +209,22 @@ impl Limiter {
             return self.denied(denied, now, cells);
         }
         let epoch = self.cell.epoch().read();
-        match self.cell.take(want, &self.clock) {
+        match self.cell.take(Want { now, cells, max_wait }, &self.clock) {
             Ok(granted) => Ok(self.granted(granted, epoch)),
             Err(denied) => self.denied(denied, now, cells),
         }
     }
 
     #[inline(never)]
-    fn decide_under_lock(&self, cell: &dyn Store, want: Want) -> Result<Grant, Throttled> {
+    fn decide_under_lock(
+        &self,
+        cell: &dyn Store,
+        now: Timestamp,
+        cells: u32,
+        max_wait: u64,
+    ) -> Result<Grant, Throttled> {
         let epoch = cell.epoch().read();
-        self.answer(cell.take(want, &self.clock), epoch, want.cells)
+        self.answer(cell.take(Want { now, cells, max_wait }, &self.clock), epoch, cells)
     }
 
     #[inline(always)]
