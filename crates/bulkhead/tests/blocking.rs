@@ -272,7 +272,7 @@ fn a_refusal_is_the_bulkheads_own_and_the_work_does_not_run() {
     let BlockingError::Refused(full) = &error else { panic!("{error:?}") };
     assert_eq!((full.in_flight(), full.limit()), (1, 1));
     let boxed: Box<dyn std::error::Error> = Box::new(error.clone());
-    assert_eq!(Rejection::find(&*boxed).map(|found| found.reason()), Some("full"));
+    assert_eq!(Rejection::find(&*boxed).map(Rejection::reason), Some("full"));
     assert_eq!(error.into_rejection().map(|rejection| rejection.name().to_string()), Some("hashing".into()));
 }
 

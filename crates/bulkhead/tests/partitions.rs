@@ -153,6 +153,19 @@ fn a_call_takes_as_many_permits_as_it_claims_and_nobody_takes_them_before_it() {
 }
 
 #[test]
+fn one_who_gives_up_a_large_claim_lets_the_next_pass() {
+    let (bulkhead, time) = made(config().queue(4));
+    let _held = take(&bulkhead, "live", 7);
+    let five = ("batch", Claim::new().permits(5));
+    let mut large = Box::pin(bulkhead.with(&five).admit_within(Duration::from_millis(50)));
+    let mut small = Box::pin(bulkhead.with("live").admit());
+    assert!(poll(&mut large).is_pending() && poll(&mut small).is_pending());
+    time.advance(Duration::from_millis(50));
+    assert!(matches!(poll(&mut large), Poll::Ready(Err(full)) if full.reason() == Reason::TimedOut));
+    assert!(poll(&mut small).is_ready(), "three are free");
+}
+
+#[test]
 fn within_a_partition_a_higher_priority_is_served_first() {
     let (bulkhead, _) = made(config().queue(4));
     let mut held = take(&bulkhead, "live", 10);

@@ -5,15 +5,10 @@
 //! use seawall_bulkhead::partitions::Config;
 //!
 //! let search = PartitionedBulkhead::new(Config::new(10).name("search").partition("live", 0.7).partition("batch", 0.3))?;
-//! // Nobody else is here, so that batch may have all of it …
+//! // Nobody else is here, so that batch may have all of it.
 //! let batch: Vec<_> = (0..10).map(|_| search.with("batch").try_admit().expect("idle")).collect();
 //! let full = search.with("live").try_admit().expect_err("everything is in use");
 //! assert_eq!((full.partition_in_flight(), full.share()), (0, 7));
-//! // … and whatever comes back goes to whoever holds the least of its share.
-//! let waiting = search.with("live").admit();
-//! # let mut waiting = std::pin::pin!(waiting);
-//! # let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-//! # assert!(std::future::Future::poll(waiting.as_mut(), &mut cx).is_ready(), "there is no queue here");
 //! # drop(batch);
 //! # Ok::<(), seawall_core::ConfigError>(())
 //! ```
