@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
-use seawall_bulkhead::partitions::{Claims, Config, Overrun, Partitions, Reason};
+use seawall_bulkhead::partitions::{Claims, Config, Full, Overrun, Partitions, Reason};
 use seawall_bulkhead::{Claim, PartitionedBulkhead, Priority};
 use seawall_core::time::Clock;
 use seawall_core::{Permit, Shared};
@@ -13,7 +13,7 @@ use seawall_core::{Permit, Shared};
 type Call = (&'static str, u32, Priority);
 type Doors = Shared<Claims<fn(&Call) -> (&str, Claim)>>;
 type Held<'a> = Permit<&'a Claims<fn(&Call) -> (&str, Claim)>>;
-type Admitting<'a> = Pin<Box<dyn Future<Output = Result<Held<'a>, seawall_bulkhead::partitions::Full>> + 'a>>;
+type Admitting<'a> = Pin<Box<dyn Future<Output = Result<Held<'a>, Full>> + 'a>>;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -196,6 +196,29 @@ impl Model {
     }
 }
 
+fn reason_of<T>(got: &Result<T, Full>) -> Result<(), Reason> {
+    got.as_ref().map(|_| ()).map_err(Full::reason)
+}
+
+/// Every call ends, those of the others too when their turn has come; tells who still waits.
+fn end_all<'a>(
+    mut held: Vec<(usize, Held<'a>)>,
+    mut waiting: Vec<(usize, Admitting<'a>)>,
+) -> Vec<(usize, Admitting<'a>)> {
+    while let Some((_, permit)) = held.pop() {
+        drop(permit);
+        let mut still = Vec::new();
+        for (id, mut admitting) in waiting {
+            match admitting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Pending => still.push((id, admitting)),
+                Poll::Ready(got) => held.push((id, got.expect("nothing is full any more"))),
+            }
+        }
+        waiting = still;
+    }
+    waiting
+}
+
 fn live(parts: &[u32], overrun: Overrun, queue: usize, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let (clock, _time) = Clock::manual();
     let limit = 8;
@@ -214,7 +237,7 @@ fn live(parts: &[u32], overrun: Overrun, queue: usize, steps: Vec<Step>) -> Resu
             Step::Try(_) => {
                 let told = model.arrive(id, calls[id], false).expect("it does not wait");
                 let got = doors.with(&calls[id]).try_admit();
-                prop_assert_eq!(told, got.as_ref().map(|_| ()).map_err(|full| full.reason()), "{:?}", model);
+                prop_assert_eq!(told, reason_of(&got), "{:?}", model);
                 held.extend(got.ok().map(|permit| (id, permit)));
             }
             Step::Wait(_) => {
@@ -229,12 +252,7 @@ fn live(parts: &[u32], overrun: Overrun, queue: usize, steps: Vec<Step>) -> Resu
                         // Its turn may come at once, because it displaced whoever stood before all.
                         let at = model.ended.iter().position(|(of, _)| *of == id);
                         let told = told.or_else(|| at.map(|at| model.ended.swap_remove(at).1));
-                        prop_assert_eq!(
-                            told,
-                            Some(got.as_ref().map(|_| ()).map_err(|full| full.reason())),
-                            "{:?}",
-                            model
-                        );
+                        prop_assert_eq!(told, Some(reason_of(&got)), "{:?}", model);
                         held.extend(got.ok().map(|permit| (id, permit)));
                     }
                 }
@@ -274,7 +292,7 @@ fn live(parts: &[u32], overrun: Overrun, queue: usize, steps: Vec<Step>) -> Resu
                     let at = told.iter().position(|(of, _)| *of == id);
                     prop_assert!(at.is_some(), "{} was not to be served: {:?} {:?}", id, got.is_ok(), model);
                     let (_, expected) = told.swap_remove(at.expect("asserted"));
-                    prop_assert_eq!(expected, got.as_ref().map(|_| ()).map_err(|full| full.reason()));
+                    prop_assert_eq!(expected, reason_of(&got));
                     held.extend(got.ok().map(|permit| (id, permit)));
                 }
             }
@@ -295,19 +313,7 @@ fn live(parts: &[u32], overrun: Overrun, queue: usize, steps: Vec<Step>) -> Resu
             prop_assert!(figures.in_flight <= figures.limit, "{:?}", figures);
         }
     }
-    // The rest ends: everybody is served.
-    while let Some((id, permit)) = held.pop() {
-        drop(permit);
-        model.out.retain(|out| out.0 != id);
-        let mut still = Vec::new();
-        for (id, mut admitting) in waiting {
-            match admitting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Pending => still.push((id, admitting)),
-                Poll::Ready(got) => held.push((id, got.expect("nothing is full any more"))),
-            }
-        }
-        waiting = still;
-    }
+    let waiting = end_all(held, waiting);
     prop_assert!(waiting.is_empty(), "somebody waits for nobody");
     prop_assert_eq!((bulkhead.in_flight(), bulkhead.queued()), (0, 0));
     Ok(())
