@@ -188,9 +188,15 @@ impl Compartment {
 
     /// The refusal, uncounted.
     pub(crate) fn full(&self, reason: Reason, permits: u32, wait: Option<Duration>) -> Full {
+        self.full_beside(reason, permits, wait, self.queue.free())
+    }
+
+    /// The same by somebody who knows how many permits are free.
+    #[inline]
+    pub(crate) fn full_beside(&self, reason: Reason, permits: u32, wait: Option<Duration>, free: u32) -> Full {
         let figures = Figures {
             limit: self.queue.permits(),
-            in_flight: self.queue.taken(),
+            in_flight: self.queue.taken_beside(free),
             queued: u32::try_from(self.queue.waiting()).unwrap_or(u32::MAX),
             permits,
         };

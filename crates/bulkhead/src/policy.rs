@@ -86,16 +86,19 @@ impl Compartment {
     #[inline(always)]
     pub(crate) fn ask(&self, claim: Claim, now: &Now<'_>) -> Result<Token, Full> {
         let permits = claim.wanted();
-        if self.queue().try_take_many(permits) {
-            return Ok(self.token(permits, now));
+        match self.queue().try_take_many(permits) {
+            Ok(()) => Ok(self.token(permits, now)),
+            Err(free) => Err(self.refuse_at_once(permits, free)),
         }
-        Err(self.refuse_at_once(permits))
     }
 
     #[inline(never)]
-    fn refuse_at_once(&self, permits: u32) -> Full {
-        let reason = if permits > self.queue().permits() { Reason::TooLarge } else { Reason::Full };
-        self.refuse(reason, permits, None)
+    fn refuse_at_once(&self, permits: u32, free: u32) -> Full {
+        if permits > self.queue().permits() {
+            return self.refuse(Reason::TooLarge, permits, None);
+        }
+        self.counts().lane().count(|counts| &counts.full);
+        self.full_beside(Reason::Full, permits, None, free)
     }
 
     pub(crate) fn line_up<Call: ?Sized>(

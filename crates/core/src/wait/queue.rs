@@ -28,9 +28,7 @@ use crate::time::{Now, Timestamp};
 /// constant number of steps, and for one look at each stripe.
 #[derive(Debug)]
 pub struct WaitQueue {
-    /// The lower half counts permits, the upper half the releases: a sum over all stripes that is the same twice was the
-    /// truth in between, because what was taken meanwhile can only be made up for by a release.
-    stripes: Box<[Padded<AtomicU64>]>,
+    stripes: Box<[Padded<Stripe>]>,
     /// In the lower half, how many reasons there are to come through the lock: those who wait, those who look a second time,
     /// and one for all permits that are to be withdrawn. In the upper half, how often one was announced.
     ///
@@ -40,6 +38,18 @@ pub struct WaitQueue {
     /// What is known of the locked part without the lock: of one moment each.
     told: Told,
     locked: Mutex<Locked>,
+}
+
+/// What lies in one stripe.
+///
+/// Stripes are looked at one after the other, so a permit that goes from one to another may be overlooked. But a sum over all of
+/// them that is the same twice was true in between, because what was taken meanwhile can only be made up for by a release.
+#[derive(Debug, Default)]
+struct Stripe {
+    /// The lower half counts permits, the upper half the releases.
+    word: AtomicU64,
+    /// The last sum over all stripes that was found twice by whoever has this stripe: what is seen once more is still true.
+    proven: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -172,7 +182,9 @@ impl WaitQueue {
         let count = u32::try_from(stripes).unwrap_or(u32::MAX);
         let share = |stripe: u32| u64::from(permits / count) + u64::from(stripe < permits % count);
         Self {
-            stripes: (0..count).map(|stripe| Padded(AtomicU64::new(share(stripe)))).collect(),
+            stripes: (0..count)
+                .map(|stripe| Padded(Stripe { word: AtomicU64::new(share(stripe)), proven: AtomicU64::new(u64::MAX) }))
+                .collect(),
             attention: AtomicU64::new(0),
             told: Told {
                 permits: AtomicU32::new(permits),
@@ -194,52 +206,81 @@ impl WaitQueue {
     /// Takes a permit if one is free and nobody waits for it.
     #[inline]
     pub fn try_take(&self) -> bool {
-        self.try_take_many(1)
+        self.try_take_many(1).is_ok()
     }
 
     /// Takes so many permits, all or none, if they are free and nobody waits.
+    ///
+    /// # Errors
+    /// How many were free.
     #[inline]
-    pub fn try_take_many(&self, permits: u32) -> bool {
+    pub fn try_take_many(&self, permits: u32) -> Result<(), u32> {
         let before = self.attention.load(Ordering::SeqCst);
         if lower(before) == 0 {
-            if self.take_from_one(permits) {
-                return true;
+            let own = self.own();
+            let Stripe { word, proven } = &self.stripes[own].0;
+            if take(word, permits).is_ok() {
+                return Ok(());
             }
-            // Nobody gathered or withdrew while the stripes were looked at, so what was free lay in them.
-            if self.are_short_of(permits) && self.attention.load(Ordering::SeqCst) == before {
-                return false;
+            let proven = proven.load(Ordering::SeqCst);
+            if lower(proven) < permits && self.sum() == proven {
+                return Err(lower(proven));
             }
-        } else if self.told.waiting.load(Ordering::SeqCst) > 0 {
-            return false;
+            return self.take_elsewhere(own, permits, before);
         }
-        self.look_again(permits)
+        self.take_past(permits)
+    }
+
+    #[inline(never)]
+    fn take_elsewhere(&self, own: usize, permits: u32, before: u64) -> Result<(), u32> {
+        let Err(seen) = self.take_from_one(own, permits) else { return Ok(()) };
+        // Nobody gathered or withdrew while the stripes were looked at, so what was free lay in them.
+        if self.is_shortage(permits, seen) && self.attention.load(Ordering::SeqCst) == before {
+            self.stripes[own].0.proven.store(seen, Ordering::SeqCst);
+            return Err(lower(seen));
+        }
+        self.take_past(permits)
+    }
+
+    #[cold]
+    fn take_past(&self, permits: u32) -> Result<(), u32> {
+        let waits = self.told.waiting.load(Ordering::SeqCst) > 0;
+        if !waits && self.look_again(permits) { Ok(()) } else { Err(self.free()) }
     }
 
     /// Takes what is asked for, or a place in the line.
     #[inline]
     pub fn enter(&self, claim: Claim, now: &Now<'_>) -> Turn {
-        if lower(self.attention.load(Ordering::SeqCst)) == 0 && self.take_from_one(claim.permits) {
+        if lower(self.attention.load(Ordering::SeqCst)) == 0 && self.take_from_one(self.own(), claim.permits).is_ok() {
             return Turn::Now;
         }
         self.enter_locked(claim, now.get())
     }
 
-    /// Takes from the stripe of this thread, or from the next that has enough.
+    /// Takes from the stripe of this thread, or from the next that has enough; otherwise tells the sum of what was seen.
     #[inline]
-    fn take_from_one(&self, permits: u32) -> bool {
-        let (before, from_own) = self.stripes.split_at(self.own());
-        from_own.iter().chain(before).any(|stripe| take(&stripe.0, permits))
+    fn take_from_one(&self, own: usize, permits: u32) -> Result<(), u64> {
+        let mut seen = 0_u64;
+        let (before, from_own) = self.stripes.split_at(own);
+        for stripe in from_own.iter().chain(before) {
+            seen = seen.wrapping_add(match take(&stripe.0.word, permits) {
+                Ok(()) => return Ok(()),
+                Err(there) => there,
+            });
+        }
+        Err(seen)
     }
 
-    /// Whether there was a moment at which the stripes had fewer than `permits`.
+    /// Whether there was a moment at which the stripes had fewer than `permits`, after a look that found them to have `seen`.
     #[inline]
-    fn are_short_of(&self, permits: u32) -> bool {
-        proves_shortage(permits, || self.sum())
+    fn is_shortage(&self, permits: u32, seen: u64) -> bool {
+        total_order();
+        lower(seen) < permits && self.sum() == seen
     }
 
     #[inline]
     fn sum(&self) -> u64 {
-        self.stripes.iter().fold(0, |sum, stripe| sum.wrapping_add(stripe.0.load(Ordering::SeqCst)))
+        self.stripes.iter().fold(0, |sum, stripe| sum.wrapping_add(stripe.0.word.load(Ordering::SeqCst)))
     }
 
     #[inline]
@@ -309,7 +350,7 @@ impl WaitQueue {
             if short == 0 {
                 break;
             }
-            short -= take_at_most(&stripe.0, short);
+            short -= take_at_most(&stripe.0.word, short);
         }
         if short > 0 && short < permits {
             self.put(permits - short);
@@ -319,7 +360,7 @@ impl WaitQueue {
 
     #[inline]
     fn put(&self, permits: u32) {
-        self.stripes[self.own()].0.fetch_add(UPPER + u64::from(permits), Ordering::SeqCst);
+        self.stripes[self.own()].0.word.fetch_add(UPPER + u64::from(permits), Ordering::SeqCst);
     }
 
     fn announce(&self) {
@@ -392,7 +433,7 @@ impl WaitQueue {
             return;
         }
         for stripe in &self.stripes {
-            locked.withdrawn -= take_at_most(&stripe.0, locked.withdrawn);
+            locked.withdrawn -= take_at_most(&stripe.0.word, locked.withdrawn);
         }
         if locked.withdrawn == 0 {
             self.conclude(1);
@@ -526,8 +567,8 @@ impl WaitQueue {
     pub fn would_refuse(&self, permits: u32) -> bool {
         let before = self.attention.load(Ordering::SeqCst);
         if lower(before) == 0 {
-            let enough = lower(self.stripes[self.own()].0.load(Ordering::SeqCst)) >= permits;
-            if enough || !self.are_short_of(permits) {
+            let enough = lower(self.stripes[self.own()].0.word.load(Ordering::SeqCst)) >= permits;
+            if enough || !self.is_shortage(permits, self.sum()) {
                 return false;
             }
             // As in `try_take_many`: somebody who gathers in vain hides what is free.
@@ -543,7 +584,7 @@ impl WaitQueue {
     #[cold]
     fn would_refuse_locked(&self, permits: u32) -> bool {
         let locked = self.locked.lock();
-        locked.withdrawn > 0 || locked.line.waiting() > 0 || self.are_short_of(permits)
+        locked.withdrawn > 0 || locked.line.waiting() > 0 || self.is_shortage(permits, self.sum())
     }
 
     /// How many permits there are in all.
@@ -561,8 +602,14 @@ impl WaitQueue {
     /// How many permits are out, as near as concurrent callers let it be told. More than there are after a reduction.
     #[inline]
     pub fn taken(&self) -> u32 {
+        self.taken_beside(self.free())
+    }
+
+    /// How many permits are out when so many are free.
+    #[inline]
+    pub fn taken_beside(&self, free: u32) -> u32 {
         let all = self.permits().saturating_add(self.told.withdrawn.load(Ordering::Relaxed));
-        all.saturating_sub(self.free())
+        all.saturating_sub(free)
     }
 
     /// How many wait.
@@ -623,27 +670,18 @@ impl Locked {
     }
 }
 
-/// Stripes are looked at one after the other, so a permit that goes from one to another may be overlooked: only a sum that is
-/// the same twice was true at one moment, the one between.
+/// Takes `permits` from a stripe that has so many; otherwise tells what was there.
 #[inline]
-fn proves_shortage(permits: u32, mut sum: impl FnMut() -> u64) -> bool {
-    let first = sum();
-    total_order();
-    lower(first) < permits && sum() == first
-}
-
-/// Takes `permits` from a stripe that has so many.
-#[inline]
-fn take(stripe: &AtomicU64, permits: u32) -> bool {
+fn take(stripe: &AtomicU64, permits: u32) -> Result<(), u64> {
     let mut there = stripe.load(Ordering::SeqCst);
     while lower(there) >= permits {
         let less = there - u64::from(permits);
         match stripe.compare_exchange_weak(there, less, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => return true,
+            Ok(_) => return Ok(()),
             Err(found) => there = found,
         }
     }
-    false
+    Err(there)
 }
 
 /// Takes what a stripe has, at most `most`, and tells how much it was.
@@ -666,15 +704,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sum_that_changes_while_it_is_looked_at_proves_nothing() {
-        let looks = |sums: [u64; 2]| {
-            let mut sums = sums.into_iter();
-            move || sums.next().expect("two looks are enough")
-        };
-        assert!(proves_shortage(1, looks([7 * UPPER, 7 * UPPER])));
-        assert!(!proves_shortage(1, looks([7 * UPPER, 8 * UPPER])), "one was released and taken meanwhile");
-        assert!(!proves_shortage(1, looks([7 * UPPER, 8 * UPPER + 1])), "one was released meanwhile");
-        assert!(!proves_shortage(3, looks([7 * UPPER + 3, 0])), "there are enough");
+    fn a_sum_that_has_changed_since_proves_nothing() {
+        let now = Now::at(Timestamp::ZERO);
+        let queue = WaitQueue::new(1, 0);
+        assert!(queue.try_take());
+        let seen = queue.sum();
+        assert!(queue.is_shortage(1, seen));
+        queue.release(&now);
+        assert!(!queue.is_shortage(1, seen), "one was released meanwhile");
+        assert!(queue.try_take());
+        assert!(!queue.is_shortage(1, seen), "one was released and taken meanwhile");
+        assert!(!queue.is_shortage(0, queue.sum()), "there are enough");
     }
 
     #[test]
