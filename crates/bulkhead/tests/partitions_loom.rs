@@ -67,7 +67,7 @@ fn look(bulkhead: &Partitions, waiting: &mut Waiting, waker: &Waker) -> Poll<Tok
 
 #[test]
 fn a_permit_released_while_another_waits_is_not_lost() {
-    explore("release and wait", 10, || {
+    explore("release and wait", 8, || {
         let bulkhead = partitions();
         let borrowed = [take(&bulkhead, "b"), take(&bulkhead, "b")];
         let releasing = {
@@ -97,7 +97,7 @@ fn a_permit_released_while_another_waits_is_not_lost() {
 
 #[test]
 fn a_turn_given_to_one_who_leaves_goes_to_the_next() {
-    explore("release and leave", 10, || {
+    explore("release and leave", 9, || {
         let bulkhead = partitions();
         let borrowed = [take(&bulkhead, "b"), take(&bulkhead, "b")];
         let (Entry::Queued(first), Entry::Queued(mut second)) = (enter(&bulkhead, "a"), enter(&bulkhead, "a")) else {
@@ -124,7 +124,7 @@ fn a_turn_given_to_one_who_leaves_goes_to_the_next() {
 
 #[test]
 fn of_a_release_and_a_taker_who_would_be_served_later_the_waiter_gets_the_permit() {
-    explore("release and take", 10, || {
+    explore("release and take", 7, || {
         let bulkhead = partitions();
         let borrowed = [take(&bulkhead, "b"), take(&bulkhead, "b")];
         let Entry::Queued(mut waiting) = enter(&bulkhead, "a") else { panic!("nothing is free") };
