@@ -142,7 +142,7 @@ impl<P> Shared<P> {
 impl<P: Policy> Shared<P> {
     /// The front doors for a policy that asks something of the call, such as its key.
     #[inline]
-    pub fn with<'a, Call: ?Sized>(&'a self, call: &'a Call) -> With<'a, P, Call>
+    pub fn with<'a, 'c, Call: ?Sized>(&'a self, call: &'c Call) -> With<'a, 'c, P, Call>
     where
         P: Admits<Call>,
     {
@@ -153,7 +153,7 @@ impl<P: Policy> Shared<P> {
 /// The front doors of policies that ask nothing of the call.
 impl<P: Admits> Shared<P> {
     #[inline]
-    const fn door(policy: &P) -> With<'_, P> {
+    const fn door(policy: &P) -> With<'_, 'static, P> {
         With::new(policy, &())
     }
 
@@ -167,12 +167,12 @@ impl<P: Admits> Shared<P> {
     }
 
     /// Waits for its turn, as long as the policy itself lets calls wait. See [`With::admit`].
-    pub fn admit(&self) -> Admit<'_, P> {
+    pub fn admit(&self) -> Admit<'_, 'static, P> {
         Self::door(self).admit()
     }
 
     /// Waits for its turn, at most `max_wait`. See [`With::admit_within`].
-    pub fn admit_within(&self, max_wait: Duration) -> Admit<'_, P> {
+    pub fn admit_within(&self, max_wait: Duration) -> Admit<'_, 'static, P> {
         Self::door(self).admit_within(max_wait)
     }
 

@@ -16,22 +16,22 @@ use crate::{Classify, ErrIsFailure, Report};
 /// [`Shared`](crate::Shared) has the same doors for policies that ask nothing of the call; `shared.with(&key)` opens them
 /// for the others.
 #[derive(Debug)]
-pub struct With<'a, P, Call: ?Sized = ()> {
+pub struct With<'a, 'c, P, Call: ?Sized = ()> {
     policy: &'a P,
-    call: &'a Call,
+    call: &'c Call,
 }
 
-impl<P, Call: ?Sized> Clone for With<'_, P, Call> {
+impl<P, Call: ?Sized> Clone for With<'_, '_, P, Call> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<P, Call: ?Sized> Copy for With<'_, P, Call> {}
+impl<P, Call: ?Sized> Copy for With<'_, '_, P, Call> {}
 
-impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
+impl<'a, 'c, P: Admits<Call>, Call: ?Sized> With<'a, 'c, P, Call> {
     #[inline]
-    pub(crate) const fn new(policy: &'a P, call: &'a Call) -> Self {
+    pub(crate) const fn new(policy: &'a P, call: &'c Call) -> Self {
         Self { policy, call }
     }
 
@@ -50,7 +50,7 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
     ///
     /// # Cancel safety
     /// Dropping the future leaves the queue; nothing is lost.
-    pub const fn admit(self) -> Admit<'a, P, Call> {
+    pub const fn admit(self) -> Admit<'a, 'c, P, Call> {
         self.waiting(None)
     }
 
@@ -58,11 +58,11 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
     ///
     /// # Cancel safety
     /// Dropping the future leaves the queue; nothing is lost.
-    pub const fn admit_within(self, max_wait: Duration) -> Admit<'a, P, Call> {
+    pub const fn admit_within(self, max_wait: Duration) -> Admit<'a, 'c, P, Call> {
         self.waiting(Some(max_wait))
     }
 
-    const fn waiting(self, max_wait: Option<Duration>) -> Admit<'a, P, Call> {
+    const fn waiting(self, max_wait: Option<Duration>) -> Admit<'a, 'c, P, Call> {
         Admit { call: self.call, admission: Admission::new(self.policy, max_wait) }
     }
 
@@ -139,13 +139,13 @@ impl<'a, P: Admits<Call>, Call: ?Sized> With<'a, P, Call> {
 /// Waits for an admission: the future of [`With::admit`] and [`With::admit_within`].
 #[pin_project]
 #[must_use = "futures do nothing unless polled"]
-pub struct Admit<'a, P: Admits<Call>, Call: ?Sized = ()> {
-    call: &'a Call,
+pub struct Admit<'a, 'c, P: Admits<Call>, Call: ?Sized = ()> {
+    call: &'c Call,
     #[pin]
     admission: Admission<&'a P>,
 }
 
-impl<'a, P: Admits<Call>, Call: ?Sized> Future for Admit<'a, P, Call> {
+impl<'a, P: Admits<Call>, Call: ?Sized> Future for Admit<'a, '_, P, Call> {
     type Output = Result<Permit<&'a P>, P::Refusal>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -154,7 +154,7 @@ impl<'a, P: Admits<Call>, Call: ?Sized> Future for Admit<'a, P, Call> {
     }
 }
 
-impl<P: Admits<Call>, Call: ?Sized> fmt::Debug for Admit<'_, P, Call> {
+impl<P: Admits<Call>, Call: ?Sized> fmt::Debug for Admit<'_, '_, P, Call> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admit").finish_non_exhaustive()
     }

@@ -96,7 +96,7 @@ struct Whole<'a> {
     bulkhead: &'a Bulkhead,
     rules: Rules,
     held: Vec<(String, Permit<&'a Compartment>)>,
-    waiting: Vec<(String, std::pin::Pin<Box<Admit<'a, Compartment>>>)>,
+    waiting: Vec<(String, std::pin::Pin<Box<Admit<'a, 'static, Compartment>>>)>,
     events: Vec<&'static str>,
 }
 
