@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use seawall_bulkhead::load::Level;
 use seawall_circuit_breaker::State;
 use seawall_telemetry::health::{CONTENT_TYPE, Check, Criticality, Report, Status};
 use utoipa_axum::router::OpenApiRouter;
@@ -14,6 +15,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::breakers::Entry;
+use crate::bulkheads;
 use crate::clock::WallTime;
 use crate::database::Database;
 use crate::orders::OrderStore;
@@ -38,7 +40,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 async fn health(extract::State(app): extract::State<Arc<App>>) -> Response {
     let report =
         described().check(lifecycle(&app)).check(database(&app).await).check(storage(&app)).check(backlog(&app).await);
-    answer(&app.breakers.iter().map(circuit).fold(report, Report::check))
+    let report = app.breakers.iter().map(circuit).fold(report, Report::check);
+    answer(&app.bulkheads.iter().map(room).fold(report, Report::check).check(load(&app)))
 }
 
 /// Whether the process works. Asks nothing else: what a restart would not cure is no reason for one.
@@ -121,6 +124,27 @@ fn circuit(entry: &Entry) -> Check {
         .component_type("component")
         .observed(state.to_string(), "")
         .output(output)
+}
+
+/// Warns while calls are refused because there are too many.
+fn room(bulkhead: &bulkheads::Entry) -> Check {
+    let now = bulkhead.snapshot();
+    let is_full = now.in_flight >= now.limit && now.queued >= now.queue;
+    Check::new(bulkhead.name(), "bulkhead", if is_full { Status::Warn } else { Status::Pass })
+        .criticality(Criticality::Degrading)
+        .component_type("component")
+        .observed(now.in_flight, "calls")
+        .output(bulkhead.when_full())
+}
+
+/// Warns while something is left undone because of the load.
+fn load(app: &App) -> Check {
+    let level = app.degradation.gauge().update();
+    Check::new("load", "level", if level == Level::Normal { Status::Pass } else { Status::Warn })
+        .criticality(Criticality::Degrading)
+        .component_type("system")
+        .observed(level.to_string(), "")
+        .output("what can be left undone is switched off")
 }
 
 async fn backlog(app: &App) -> Check {

@@ -180,7 +180,7 @@ pub(crate) enum Attempt {
     Failed,
     /// The provider did not answer in time.
     TimedOut,
-    /// The breaker kept the provider from being asked.
+    /// The breaker kept the provider from being asked, or there was no room at its bulkhead.
     Refused,
 }
 

@@ -28,15 +28,20 @@ struct Link {
     shows: &'static str,
 }
 
-const LINKS: [(&str, &str); 13] = [
+const LINKS: [(&str, &str); 18] = [
     ("POST /orders", "places an order"),
     ("GET /orders", "the orders, newest first"),
     ("GET /orders/{id}", "one order"),
     ("GET /products", "the catalogue"),
     ("GET /products/{id}", "one product"),
+    ("GET /suggestions", "what else a customer may like"),
+    ("POST /suggestions/feedback", "says whether a suggestion was a good one"),
+    ("GET /statistics", "what was ordered, in figures"),
     ("GET /circuit-breakers", "what keeps calls from failing dependencies"),
     ("GET /circuit-breakers/{name}", "one of them"),
     ("GET /rate-limits", "how often callers may ask, and what was refused"),
+    ("GET /bulkheads", "how much of each dependency is in use, and who waits"),
+    ("GET /degradation", "the load, and what is switched off because of it"),
     ("GET /health", "how the service and what it depends on are"),
     ("GET /livez", "whether the process works"),
     ("GET /readyz", "whether it wants requests"),

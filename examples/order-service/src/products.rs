@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::bulkheads::{Purpose, Waits};
 use crate::database::{Database, Row, Statement};
 use crate::http::{Problem, id_in_path};
 use crate::orders::{Amount, amount};
@@ -19,10 +20,17 @@ use crate::orders::{Amount, amount};
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Product {
     #[schema(example = "coffee-1")]
-    id: String,
+    pub(crate) id: String,
     #[schema(example = "Espresso")]
     name: String,
     price: Amount,
+}
+
+#[cfg(test)]
+impl Product {
+    pub(crate) fn new(id: &str, name: &str, price: Amount) -> Self {
+        Self { id: id.to_owned(), name: name.to_owned(), price }
+    }
 }
 
 /// The products in the database.
@@ -37,7 +45,8 @@ impl ProductStore {
         Self { database }
     }
 
-    async fn all(&self) -> Result<Vec<Product>, sqlx::Error> {
+    /// The whole catalogue, by id.
+    pub(crate) async fn all(&self) -> Result<Vec<Product>, sqlx::Error> {
         self.database.rows(Statement::new("SELECT id, name, price FROM products ORDER BY id"), product).await
     }
 
@@ -66,8 +75,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         (status = 503, description = "Cannot be read now", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<Product>>, Problem> {
-    Ok(Json(app.products.read(ProductStore::all).await?))
+async fn list(State(app): State<Arc<App>>, Waits(deadline): Waits) -> Result<Json<Vec<Product>>, Problem> {
+    Ok(Json(app.products.read(Purpose::Showing.claim(deadline), ProductStore::all).await?))
 }
 
 /// Show one product.
@@ -85,9 +94,10 @@ async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<Product>>, Problem
 )]
 async fn show(
     State(app): State<Arc<App>>,
+    Waits(deadline): Waits,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Product>, Problem> {
     let id = id_in_path(path)?;
-    let found = app.products.read(|products| products.find(&id)).await?;
+    let found = app.products.read(Purpose::Showing.claim(deadline), |products| products.find(&id)).await?;
     found.map(Json).ok_or_else(|| Problem::not_found(format!("there is no product {id}")))
 }

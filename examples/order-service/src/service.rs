@@ -16,10 +16,12 @@ use tokio::task::JoinSet;
 
 use crate::app::{self, App};
 use crate::breakers::{Breakers, DATABASE, DATABASE_WRITES, Dependency, Guard, Guarded, INVENTORY, PAYMENT, Role};
+use crate::bulkheads::{Bulkheads, Entrance, Purpose};
 use crate::caller::{KeyStore, Keyring, Refresh};
 use crate::clock::WallTime;
 use crate::config::{self, InvalidConfig, Settings};
 use crate::database::{DataFolder, Database};
+use crate::degradation::{self, Degradation};
 use crate::http::{Connections, Deadlines, Edge, Listener};
 use crate::inventory::{self, Inventory};
 use crate::limit::limit;
@@ -30,6 +32,8 @@ use crate::products::ProductStore;
 use crate::provider::{self, Calls};
 use crate::rate_limits::{self, Load, RateLimits};
 use crate::shutdown::Drain;
+use crate::statistics::StatisticsStore;
+use crate::suggestions::{SuggestionStore, Suggestions};
 
 /// How much longer than its payments and requests the redrive may take to finish.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -85,10 +89,11 @@ impl Service {
         let admin = bind(SocketAddr::new(server.admin_address, server.admin_port)).await?;
 
         let metrics = Metrics::new();
-        let (database, folder) = open_database(&settings, &clock, &metrics).await?;
-        let app = Arc::new(assemble(&settings, database, metrics, clock.clone()).await?);
-        let refresh = refresh(&app, &settings).await;
-        let redrive = redrive(&app, &settings).await;
+        // On the heap: what is done once need not make whoever starts a service large.
+        let (database, folder) = Box::pin(open_database(&settings, &clock, &metrics)).await?;
+        let app = Arc::new(Box::pin(assemble(&settings, database, metrics, clock.clone())).await?);
+        let refresh = Box::pin(refresh(&app, &settings)).await;
+        let redrive = Box::pin(redrive(&app, &settings)).await;
 
         let adapting = adapt(&app, &settings);
 
@@ -202,10 +207,12 @@ async fn open_database(
 }
 
 async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clock: Clock) -> Result<App, StartError> {
+    let bulkheads = Bulkheads::new(&settings.bulkheads, &clock, &metrics.patterns).map_err(StartError::Config)?;
     let mut parts = Assembly { breakers: Breakers::default(), metrics: &metrics, clock: &clock };
     let guard = {
         let config = &settings.database;
-        let mut circuit = |role| parts.dependency(role, &config.breaker, config.timeout);
+        // Both circuits are of one database.
+        let mut circuit = |role| parts.dependency(role, &config.breaker, &bulkheads.database, config.timeout);
         Guard::new(circuit(DATABASE)?, circuit(DATABASE_WRITES)?)
     };
     let (inventory, inventory_provider) = {
@@ -214,7 +221,7 @@ async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clo
             Some(_) => None,
             None => Some(inventory::Provider::start(config.provider, config.stock.clone()).await?),
         };
-        let dependency = parts.dependency(INVENTORY, &config.breaker, config.timeout)?;
+        let dependency = parts.dependency(INVENTORY, &config.breaker, &bulkheads.inventory, config.timeout)?;
         let calls = parts.calls(INVENTORY, dependency, &config.retry, config.patience, &metrics.reservations)?;
         let url = config.url.as_deref().or(own.as_ref().map(inventory::Provider::url)).unwrap_or_default();
         (Inventory::new(url, calls).map_err(io::Error::other)?, own.map(Arc::new))
@@ -225,7 +232,7 @@ async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clo
             Some(_) => None,
             None => Some(payment::Provider::start(config.provider).await?),
         };
-        let dependency = parts.dependency(PAYMENT, &config.breaker, config.timeout)?;
+        let dependency = parts.dependency(PAYMENT, &config.breaker, &bulkheads.payment, config.timeout)?;
         let calls = parts.calls(PAYMENT, dependency, &config.retry, config.patience, &metrics.payments)?;
         let url = config.url.as_deref().or(own.as_ref().map(payment::Provider::url)).unwrap_or_default();
         (Payments::new(url, calls).map_err(io::Error::other)?, own.map(Arc::new))
@@ -243,21 +250,32 @@ async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clo
     let configs = limits.configs(settings.profile).map_err(StartError::Config)?;
     let rate_limits = RateLimits::new(configs, limits.keys, &clock, &metrics.patterns).map_err(StartError::Config)?;
     let breakers = parts.breakers;
+    let ceiling = limits.load.ceiling;
+    let degradation = Degradation::new(&settings.degradation, (metrics.http.clone(), ceiling), &bulkheads, &clock)
+        .map_err(|error| StartError::Config(InvalidConfig::of_part("degradation.gauge", &error)))?;
+    metrics.patterns.add(degradation.gauge().clone());
     Ok(App {
         profile: settings.profile,
-        clock,
+        clock: clock.clone(),
         keyring: Arc::new(Keyring::default()),
         rate_limits: Arc::new(rate_limits),
-        load: Load { requests: metrics.http.clone(), ceiling: limits.load.ceiling },
+        load: Load { gauge: degradation.gauge().clone(), requests: metrics.http.clone(), ceiling },
+        degradation,
         keys: Guarded::new(KeyStore::new(database.clone()), guard.clone()),
         orders: Guarded::new(OrderStore::new(database.clone()), guard.clone()),
         products: Guarded::new(ProductStore::new(database.clone()), guard.clone()),
+        suggestions: Suggestions::new(
+            Guarded::new(SuggestionStore::new(database.clone()), guard.clone()),
+            clock.clone(),
+        ),
+        statistics: Guarded::new(StatisticsStore::new(database.clone()), guard.clone()),
         database: Guarded::new(database, guard),
         inventory,
         payments,
         inventory_provider,
         payment_provider,
         breakers,
+        bulkheads,
         metrics,
         drain: Drain::new(),
         deadlines: Arc::new(deadlines),
@@ -274,15 +292,21 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    /// A dependency whose calls may take `limit`.
-    fn dependency(&mut self, role: Role, config: &BreakerConfig, limit: Duration) -> Result<Dependency, StartError> {
+    /// A dependency whose calls find room at `entrance` and may take `limit`.
+    fn dependency(
+        &mut self,
+        role: Role,
+        config: &BreakerConfig,
+        entrance: &Entrance,
+        limit: Duration,
+    ) -> Result<Dependency, StartError> {
         let breaker = self.breakers.make(role, config.clone(), self.clock);
         let breaker = breaker.map_err(|error| StartError::Config(InvalidConfig::of_breaker(role.section, &error)))?;
         let timeout = Timeout::with_clock(TimeoutConfig::new(limit).name(role.name), self.clock.clone());
         let timeout = timeout.map_err(|error| StartError::Config(InvalidConfig::of_part(role.section, &error)))?;
         self.metrics.patterns.add(breaker.clone());
         self.metrics.patterns.add(timeout.clone());
-        Ok(Dependency::new(breaker, timeout, self.clock.clone()))
+        Ok(Dependency::new(breaker, entrance.clone(), timeout, self.clock.clone()))
     }
 
     /// Calls of a provider, made again while its budget lasts.
@@ -322,10 +346,11 @@ async fn refresh(app: &App, settings: &Settings) -> JoinSet<()> {
     tasks
 }
 
-/// Has the limits that adapt follow the load.
+/// Has the features follow the load, and the limits that adapt.
 fn adapt(app: &App, settings: &Settings) -> JoinSet<()> {
     let (load, limits, interval) = (app.load.clone(), app.rate_limits.clone(), settings.rate_limits.load.interval);
     let mut tasks = JoinSet::new();
+    tasks.spawn(degradation::follow(app.degradation.gauge().clone(), app.drain.clone()));
     tasks.spawn(rate_limits::follow(load, limits, interval, app.clock.clone(), app.drain.clone()));
     tasks
 }
@@ -365,7 +390,7 @@ async fn take_over(redrive: &Redrive, database: &Database, started: WallTime) ->
     if !database.is_ready() {
         return false;
     }
-    match redrive.orders.write(|orders| orders.make_due(started)).await {
+    match redrive.orders.write(Purpose::Showing.unhurried(), |orders| orders.make_due(started)).await {
         Ok(0) => {}
         Ok(orders) => tracing::info!(orders, "payments left pending are tried again"),
         Err(error) => {

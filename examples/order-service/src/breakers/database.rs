@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use seawall_bulkhead::Claim;
 use seawall_core::{Rejection, Report};
 
 use super::sign::{Sign, judge, sign};
 use super::{Dependency, Unanswered};
+use crate::bulkheads;
 use crate::http::Problem;
 
 /// Why the database gave no answer.
@@ -32,18 +34,18 @@ impl Guard {
         Self { whole, writes, successful_reads: Arc::default() }
     }
 
-    async fn read<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, NoData> {
-        let result = self.whole.call(call, judge).await;
+    async fn read<T>(&self, claim: Claim, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, NoData> {
+        let result = self.whole.call(claim, call, judge).await;
         if result.is_ok() {
             self.successful_reads.fetch_add(1, Ordering::Relaxed);
         }
         result
     }
 
-    async fn write<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, NoData> {
+    async fn write<T>(&self, claim: Claim, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, NoData> {
         self.whole.ready().map_err(Unanswered::Refused)?;
         let reads = self.successful_reads.load(Ordering::Relaxed);
-        let result = self.writes.call(call, judge).await;
+        let result = self.writes.call(claim, call, judge).await;
         let told = match &result {
             Ok(_) => Some(Report::success()),
             Err(error) if concerns_all(error) && self.successful_reads.load(Ordering::Relaxed) == reads => {
@@ -85,21 +87,21 @@ impl<S> Guarded<S> {
         Self { store, guard }
     }
 
-    /// Asks the store something.
-    pub(crate) async fn read<'a, T, F>(&'a self, ask: impl FnOnce(&'a S) -> F) -> Result<T, NoData>
+    /// Asks the store something, for whoever claims so much.
+    pub(crate) async fn read<'a, T, F>(&'a self, claim: Claim, ask: impl FnOnce(&'a S) -> F) -> Result<T, NoData>
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
         // On the heap: a statement's future is large, and is moved through each layer around it.
-        self.guard.read(Box::pin(ask(&self.store))).await
+        self.guard.read(claim, Box::pin(ask(&self.store))).await
     }
 
-    /// Has the store change something.
-    pub(crate) async fn write<'a, T, F>(&'a self, change: impl FnOnce(&'a S) -> F) -> Result<T, NoData>
+    /// Has the store change something, for whoever claims so much.
+    pub(crate) async fn write<'a, T, F>(&'a self, claim: Claim, change: impl FnOnce(&'a S) -> F) -> Result<T, NoData>
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
-        self.guard.write(Box::pin(change(&self.store))).await
+        self.guard.write(claim, Box::pin(change(&self.store))).await
     }
 
     /// Asks the store something for somebody who watches.
@@ -125,6 +127,7 @@ impl<S> Guarded<S> {
 impl From<NoData> for Problem {
     fn from(error: NoData) -> Self {
         match error {
+            Unanswered::Refused(rejection) if rejection.pattern() == "bulkhead" => bulkheads::full(&rejection),
             Unanswered::Refused(rejection) => {
                 tracing::debug!(%rejection, "the database was not asked");
                 let (name, state) = (rejection.name(), rejection.reason());
@@ -146,6 +149,7 @@ mod tests {
     use std::future::{Ready, ready};
 
     use futures_util::future::join_all;
+    use seawall_bulkhead::Config;
     use seawall_circuit_breaker::{CircuitBreaker, State};
     use seawall_core::time::Clock;
     use seawall_retry::{Timeout, TimeoutConfig};
@@ -153,13 +157,16 @@ mod tests {
 
     use super::*;
     use crate::breakers::Preset;
+    use crate::bulkheads::Entrance;
 
     fn guard() -> Guard {
         let clock = Clock::system();
+        let entrance = Entrance::new(Config::new(50), clock.clone()).expect("a good configuration");
         let dependency = || {
             let breaker = CircuitBreaker::with_clock(Preset::Database.breaker(), clock.clone());
             let timeout = Timeout::with_clock(TimeoutConfig::new(Preset::Database.timeout()), clock.clone());
-            Dependency::new(breaker.expect("a good preset"), timeout.expect("a good preset"), clock.clone())
+            let (breaker, timeout) = (breaker.expect("a good preset"), timeout.expect("a good preset"));
+            Dependency::new(breaker, entrance.clone(), timeout, clock.clone())
         };
         Guard::new(dependency(), dependency())
     }
@@ -177,13 +184,13 @@ mod tests {
         let guard = guard();
         for _ in 0..5 {
             let failing = async {
-                guard.read(ready(Ok(()))).await.expect("reading works");
+                guard.read(Claim::new(), ready(Ok(()))).await.expect("reading works");
                 lost().await
             };
-            assert!(guard.write(Box::pin(failing)).await.is_err());
+            assert!(guard.write(Claim::new(), Box::pin(failing)).await.is_err());
         }
         assert_eq!(states(&guard), (State::Closed, State::Open));
-        assert!(matches!(guard.write(ready(Ok(()))).await, Err(Unanswered::Refused(_))));
+        assert!(matches!(guard.write(Claim::new(), ready(Ok(()))).await, Err(Unanswered::Refused(_))));
         assert!(guard.ready_to_write().is_err());
     }
 
@@ -196,10 +203,10 @@ mod tests {
                 end.notified().await;
                 lost().await
             };
-            guard.write(Box::pin(waiting)).await
+            guard.write(Claim::new(), Box::pin(waiting)).await
         };
         let read = async {
-            guard.read(ready(Ok(()))).await.expect("reading works");
+            guard.read(Claim::new(), ready(Ok(()))).await.expect("reading works");
             end.notify_waiters();
         };
         let (writes, ()) = tokio::join!(join_all((0..10).map(|_| write())), read);
@@ -211,18 +218,18 @@ mod tests {
     async fn writes_that_nothing_is_heard_of_speak_against_the_whole() {
         let guard = guard();
         for _ in 0..5 {
-            assert!(guard.write(lost()).await.is_err());
+            assert!(guard.write(Claim::new(), lost()).await.is_err());
         }
         assert_eq!(states(&guard), (State::Open, State::Open));
-        assert!(matches!(guard.read(ready(Ok(()))).await, Err(Unanswered::Refused(_))));
+        assert!(matches!(guard.read(Claim::new(), ready(Ok(()))).await, Err(Unanswered::Refused(_))));
     }
 
     #[tokio::test]
     async fn a_write_that_succeeds_speaks_for_the_whole() {
         let guard = guard();
         for _ in 0..20 {
-            assert!(guard.write(lost()).await.is_err());
-            guard.write(ready(Ok(()))).await.expect("writing works");
+            assert!(guard.write(Claim::new(), lost()).await.is_err());
+            guard.write(Claim::new(), ready(Ok(()))).await.expect("writing works");
         }
         assert_eq!(states(&guard), (State::Closed, State::Closed));
     }
@@ -232,7 +239,7 @@ mod tests {
         let guard = guard();
         guard.whole.breaker().force_open();
         assert!(matches!(
-            guard.write(async { panic!("polled") as _ }).await as Result<(), _>,
+            guard.write(Claim::new(), async { panic!("polled") as _ }).await as Result<(), _>,
             Err(Unanswered::Refused(_))
         ));
         assert!(guard.ready_to_write().is_err());

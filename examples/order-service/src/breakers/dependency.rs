@@ -1,17 +1,26 @@
 //! Something outside the process, and how it is called.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
+use seawall_bulkhead::Claim;
 use seawall_circuit_breaker::CircuitBreaker;
 use seawall_core::time::{Clock, Now};
-use seawall_core::{Deadline, Outcome, Policy, Rejection, Report};
+use seawall_core::{Both, Deadline, Outcome, Permit, Policy, Rejection, Report, Shared, all};
 use seawall_retry::{TimedOut, Timeout};
 
-/// A dependency: each call of it within its time, and none while its circuit is open.
+use crate::bulkheads::{Claims, Entrance};
+
+/// A dependency: each call of it within its time, so many at once, and none while its circuit is open.
+///
+/// Breaker and bulkhead are one decision: nobody waits for room while the circuit is open, and no probe is held by one who waits.
 ///
 /// ```
 /// use order_service::breakers::{Dependency, Preset, Unanswered};
+/// use order_service::bulkheads::Entrance;
+/// use seawall_bulkhead::{Claim, Config};
 /// use seawall_circuit_breaker::CircuitBreaker;
 /// use seawall_core::{Outcome, time::Clock};
 /// use seawall_retry::{Timeout, TimeoutConfig};
@@ -21,8 +30,9 @@ use seawall_retry::{TimedOut, Timeout};
 /// let clock = Clock::system();
 /// let breaker = CircuitBreaker::with_clock(Preset::External.breaker().name("weather"), clock.clone())?;
 /// let timeout = Timeout::with_clock(TimeoutConfig::new(Preset::External.timeout()).name("weather"), clock.clone())?;
-/// let weather = Dependency::new(breaker, timeout, clock);
-/// match weather.call(ask(), |_error| Outcome::Failure).await {
+/// let entrance = Entrance::new(Config::new(10).name("weather").queue(100), clock.clone())?;
+/// let weather = Dependency::new(breaker, entrance, timeout, clock);
+/// match weather.call(Claim::new(), ask(), |_error| Outcome::Failure).await {
 ///     Ok(degrees) => println!("{degrees} degrees"),
 ///     Err(Unanswered::Refused(rejection)) => println!("not asked: {rejection}"),
 ///     Err(other) => println!("asked in vain: {other}"),
@@ -33,8 +43,20 @@ use seawall_retry::{TimedOut, Timeout};
 #[derive(Clone, Debug)]
 pub struct Dependency {
     breaker: CircuitBreaker,
+    entrance: Entrance,
+    door: Shared<Door>,
     timeout: Timeout,
     clock: Clock,
+}
+
+/// Breaker and bulkhead as one.
+type Door = Both<CircuitBreaker, Claims>;
+
+/// A call that may be made.
+struct Admitted<'a> {
+    permit: Permit<&'a Door>,
+    /// Whether there was no room for it at first.
+    waited: bool,
 }
 
 /// Until when a call is waited for, where that is sooner than its own time is over.
@@ -49,7 +71,7 @@ pub enum Until {
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Unanswered<E> {
-    /// It was not asked: too many calls failed lately, or somebody keeps the circuit open.
+    /// It was not asked: too many calls failed lately, somebody keeps the circuit open, or too many calls of it are under way.
     Refused(Rejection),
     /// It did not answer in time. It may have done all the same what it was asked.
     TimedOut(TimedOut),
@@ -58,9 +80,11 @@ pub enum Unanswered<E> {
 }
 
 impl Dependency {
-    /// A dependency whose calls are limited by `timeout` and refused while `breaker` is open. Both go by `clock`.
-    pub fn new(breaker: CircuitBreaker, timeout: Timeout, clock: Clock) -> Self {
-        Self { breaker, timeout, clock }
+    /// A dependency whose calls are limited by `timeout`, wait for room at `entrance`, and are refused while `breaker` is open.
+    /// All go by `clock`.
+    pub fn new(breaker: CircuitBreaker, entrance: Entrance, timeout: Timeout, clock: Clock) -> Self {
+        let door = all((breaker.clone(), entrance.claims().clone()));
+        Self { breaker, entrance, door, timeout, clock }
     }
 
     /// What refuses its calls.
@@ -73,44 +97,63 @@ impl Dependency {
         self.timeout.duration()
     }
 
-    /// Makes one call. `judge` says what the dependency's own errors tell about it: one that finds fault with the question
-    /// works. A call that takes too long is a failure.
+    /// Makes one call that claims so much. `judge` says what the dependency's own errors tell about it: one that finds fault with
+    /// the question works. A call that takes too long is a failure; the wait for room is no part of it.
     ///
     /// # Errors
     /// When the call was refused, and was then not polled; when it took too long, and was dropped; or its own.
     ///
     /// # Cancel safety
-    /// Dropping the future before its end counts as an abandoned call.
+    /// Dropping the future before its end leaves the line, or counts as an abandoned call.
     pub async fn call<T, E: fmt::Display>(
         &self,
+        claim: Claim,
         call: impl Future<Output = Result<T, E>>,
         judge: impl Fn(&E) -> Outcome,
     ) -> Result<T, Unanswered<E>> {
-        let in_time = async { answered(self.timeout.run(call).await) };
-        let answer = self.breaker.run_classified(in_time, |result| report(result, &judge)).await;
-        answer.unwrap_or_else(|refused| Err(Unanswered::Refused(refused.into())))
+        let Admitted { permit, .. } = self.admit(&claim).await.map_err(Unanswered::Refused)?;
+        let answer = answered(self.timeout.run(call).await);
+        permit.finish(report(&answer, &judge));
+        answer
     }
 
-    /// The same for somebody who does not wait for ever.
+    /// The same for somebody who does not wait for ever, neither for room nor for the answer. One who had to wait for room gave the
+    /// dependency less time than is its due: that it was late then tells nothing about it.
     ///
     /// # Errors
     /// As in [`call`](Self::call).
     pub async fn call_until<T, E: fmt::Display>(
         &self,
         until: Until,
+        claim: Claim,
         call: impl Future<Output = Result<T, E>>,
         judge: impl Fn(&E) -> Outcome,
     ) -> Result<T, Unanswered<E>> {
         let (Until::Patience(deadline) | Until::Caller(deadline)) = until;
-        let in_time = async { answered(self.timeout.run_until(deadline, call).await) };
-        let tells_nothing = |result: &Result<T, Unanswered<E>>| matches!((result, until), (Err(Unanswered::TimedOut(late)), Until::Caller(_)) if late.is_deadline());
-        let judged = self.breaker.run_classified(in_time, |result| {
-            if tells_nothing(result) { Report::ignored() } else { report(result, &judge) }
-        });
-        judged.await.unwrap_or_else(|refused| Err(Unanswered::Refused(refused.into())))
+        let claim = claim.earlier(Some(deadline.time()));
+        let Admitted { permit, waited } = self.admit(&claim).await.map_err(Unanswered::Refused)?;
+        let had_less = waited || matches!(until, Until::Caller(_));
+        let answer = answered(self.timeout.run_until(deadline, call).await);
+        let tells_nothing = matches!(&answer, Err(Unanswered::TimedOut(late)) if had_less && late.is_deadline());
+        permit.finish(if tells_nothing { Report::ignored() } else { report(&answer, &judge) });
+        answer
     }
 
-    /// Makes a call for somebody who only watches, and waits less than callers do: its end tells the circuit nothing.
+    /// Waits for room, no longer than the bulkhead lets anybody wait.
+    async fn admit<'a>(&'a self, claim: &'a Claim) -> Result<Admitted<'a>, Rejection> {
+        let mut turn = pin!(self.door.with(claim).admit_within(self.entrance.max_wait()));
+        let mut waited = false;
+        let admitted = poll_fn(|cx| {
+            let polled = turn.as_mut().poll(cx);
+            waited |= polled.is_pending();
+            polled
+        });
+        let permit = admitted.await?;
+        Ok(Admitted { permit, waited })
+    }
+
+    /// Makes a call for somebody who only watches, and waits less than callers do: its end tells the circuit nothing, and it needs
+    /// no room, so that a flood of callers blinds nobody who looks after the service.
     ///
     /// # Errors
     /// As in [`call`](Self::call).
@@ -123,7 +166,7 @@ impl Dependency {
         answered(self.timeout.run_until(Deadline::after(&self.clock, patience), call).await)
     }
 
-    /// Whether every call would be refused now.
+    /// Whether the circuit would refuse every call now.
     ///
     /// # Errors
     /// The refusal.
@@ -175,6 +218,7 @@ mod tests {
     use std::future::{pending, ready};
 
     use futures_util::FutureExt;
+    use seawall_bulkhead::Config;
     use seawall_circuit_breaker::State;
     use seawall_core::time::ManualTime;
     use seawall_retry::TimeoutConfig;
@@ -186,18 +230,20 @@ mod tests {
         let (clock, time) = Clock::manual();
         let breaker = CircuitBreaker::with_clock(Preset::External.breaker(), clock.clone()).expect("a good preset");
         let timeout = Timeout::with_clock(TimeoutConfig::new(Preset::External.timeout()), clock.clone());
-        (Dependency::new(breaker, timeout.expect("a good preset"), clock), time)
+        let room = Config::new(2).queue(1).max_wait(Duration::from_secs(5));
+        let entrance = Entrance::new(room, clock.clone()).expect("a good configuration");
+        (Dependency::new(breaker, entrance, timeout.expect("a good preset"), clock), time)
     }
 
     fn fails(dependency: &Dependency, outcome: Outcome) -> bool {
-        let call = dependency.call(ready(Err::<(), _>("broken")), |_error| outcome);
+        let call = dependency.call(Claim::new(), ready(Err::<(), _>("broken")), |_error| outcome);
         matches!(call.now_or_never(), Some(Err(Unanswered::Failed("broken"))))
     }
 
     #[test]
     fn a_call_has_the_preset_s_time_and_no_more() {
         let (dependency, time) = external();
-        let call = dependency.call(pending::<Result<(), &str>>(), |_error| Outcome::Failure);
+        let call = dependency.call(Claim::new(), pending::<Result<(), &str>>(), |_error| Outcome::Failure);
         let mut call = std::pin::pin!(call);
         assert!((&mut call).now_or_never().is_none());
         time.advance(Duration::from_millis(119_999));
@@ -215,11 +261,12 @@ mod tests {
             assert!(fails(&dependency, Outcome::Failure));
         }
         let until = Until::Patience(Deadline::after(&dependency.clock, Duration::ZERO));
-        let call = dependency.call_until(until, pending::<Result<(), &str>>(), |_error| Outcome::Failure);
+        let call = dependency.call_until(until, Claim::new(), pending::<Result<(), &str>>(), |_error| Outcome::Failure);
         assert!(matches!(call.now_or_never(), Some(Err(Unanswered::TimedOut(_)))));
         assert_eq!(dependency.breaker().state(), State::Open);
 
-        let refused = dependency.call(async { panic!("polled") as Result<(), &str> }, |_error| Outcome::Failure);
+        let refused =
+            dependency.call(Claim::new(), async { panic!("polled") as Result<(), &str> }, |_error| Outcome::Failure);
         assert!(matches!(refused.now_or_never(), Some(Err(Unanswered::Refused(_)))));
         assert!(dependency.ready().is_err());
         time.advance(Duration::from_mins(1));
@@ -231,11 +278,63 @@ mod tests {
         let (dependency, time) = external();
         for _ in 0..50 {
             let until = Until::Caller(Deadline::after(&dependency.clock, Duration::from_millis(1)));
-            let call = dependency.call_until(until, pending::<Result<(), &str>>(), |_error| Outcome::Failure);
+            let call =
+                dependency.call_until(until, Claim::new(), pending::<Result<(), &str>>(), |_error| Outcome::Failure);
             let mut call = std::pin::pin!(call);
             assert!((&mut call).now_or_never().is_none());
             time.advance(Duration::from_millis(1));
             assert!(matches!((&mut call).now_or_never(), Some(Err(Unanswered::TimedOut(late))) if late.is_deadline()));
+        }
+        assert_eq!(dependency.breaker().state(), State::Closed);
+    }
+
+    #[test]
+    fn beyond_its_room_and_its_line_a_call_is_refused_and_the_circuit_is_told_nothing() {
+        let (dependency, time) = external();
+        let call = || Box::pin(dependency.call(Claim::new(), pending::<Result<(), &str>>(), |_error| Outcome::Failure));
+        let (mut one, mut other, mut third) = (call(), call(), call());
+        assert!([&mut one, &mut other, &mut third].into_iter().all(|call| call.now_or_never().is_none()));
+        let Some(Err(Unanswered::Refused(full))) = call().now_or_never() else { panic!("there is no room") };
+        assert_eq!((full.pattern(), full.reason()), ("bulkhead", "full"));
+        time.advance(Duration::from_secs(5));
+        let Some(Err(Unanswered::Refused(late))) = (&mut third).now_or_never() else { panic!("it waits no longer") };
+        assert_eq!(late.reason(), "timed_out");
+        let total = dependency.breaker().snapshot().total;
+        assert_eq!((total.failures, total.successes), (0, 0));
+        // Whoever hangs up makes room.
+        drop(one);
+        assert!(dependency.call(Claim::new(), ready(Ok::<_, &str>(())), |_| Outcome::Failure).now_or_never().is_some());
+    }
+
+    #[test]
+    fn an_open_circuit_lets_nobody_wait_for_room() {
+        let (dependency, _time) = external();
+        let call = || Box::pin(dependency.call(Claim::new(), pending::<Result<(), &str>>(), |_error| Outcome::Failure));
+        let (mut one, mut other) = (call(), call());
+        assert!([&mut one, &mut other].into_iter().all(|call| call.now_or_never().is_none()));
+        dependency.breaker().force_open();
+        let Some(Err(Unanswered::Refused(open))) = call().now_or_never() else { panic!("the circuit is open") };
+        assert_eq!(open.pattern(), "circuit_breaker");
+        assert_eq!(dependency.entrance.bulkhead().queued(), 0);
+    }
+
+    #[test]
+    fn what_is_late_because_it_waited_for_room_opens_nothing() {
+        let (dependency, time) = external();
+        let after = |millis| Deadline::after(&dependency.clock, Duration::from_millis(millis));
+        let ask = |until| {
+            let call = pending::<Result<(), &str>>();
+            Box::pin(dependency.call_until(until, Claim::new(), call, |_error| Outcome::Failure))
+        };
+        for _ in 0..8 {
+            let (mut one, mut other) = (ask(Until::Caller(after(1_000))), ask(Until::Caller(after(1_000))));
+            let mut waits = ask(Until::Patience(after(5_000)));
+            assert!([&mut one, &mut other, &mut waits].into_iter().all(|call| call.now_or_never().is_none()));
+            time.advance(Duration::from_secs(1));
+            assert!([&mut one, &mut other].into_iter().all(|call| call.now_or_never().is_some()));
+            assert!((&mut waits).now_or_never().is_none(), "its turn has come");
+            time.advance(Duration::from_secs(4));
+            assert!(matches!((&mut waits).now_or_never(), Some(Err(Unanswered::TimedOut(_)))));
         }
         assert_eq!(dependency.breaker().state(), State::Closed);
     }

@@ -6,7 +6,8 @@
 //! | the payment provider | `payment` | 60 seconds |
 //! | the inventory provider | `inventory` | 60 seconds |
 //!
-//! [`Preset`] has what each kind of dependency is given, [`Dependency`] makes the calls.
+//! [`Preset`] has what each kind of dependency is given, [`Dependency`] makes the calls, through breaker and
+//! [bulkhead](crate::bulkheads).
 
 mod by_hand;
 mod control;

@@ -8,7 +8,7 @@ use super::rules::{InvalidConfig, valid};
 use crate::database::redacted;
 
 /// The keys that have keys below them.
-const TABLES: [&str; 27] = [
+const TABLES: [&str; 36] = [
     "server",
     "server.deadline",
     "client_address",
@@ -17,10 +17,19 @@ const TABLES: [&str; 27] = [
     "rate_limits.load",
     "rate_limits.burst",
     "rate_limits.expensive",
+    "rate_limits.learning",
     "rate_limits.address",
     "rate_limits.user",
     "rate_limits.tenant",
     "rate_limits.global",
+    "bulkheads",
+    "bulkheads.database",
+    "bulkheads.inventory",
+    "bulkheads.payment",
+    "bulkheads.heavy",
+    "degradation",
+    "degradation.gauge",
+    "degradation.gauge.levels",
     "data",
     "database",
     "database.breaker",
@@ -195,10 +204,16 @@ mod tests {
                 "[payment.redrive]\ninterval = '9s'",
                 "`payment.redrive.max_backoff` is `5s`, must be a duration from `payment.redrive.interval` to 1h",
             ),
+            ("[degradation]\nqueue_age = '0s'", "`degradation.queue_age` is `0s`, must be a duration from 1ms to 1h"),
+            (
+                "[degradation.gauge.levels]\nelevated = 0.99",
+                "`degradation.gauge.levels.elevated` is `0.99`, must be above 0 and below `levels.critical`",
+            ),
+            ("[degradation.gauge]\nname = 'x'", "`degradation.gauge.name` is `x`, must be load, or left out"),
             ("[log]\nlevle = 'info'", "`log.levle` is no key, must be `format` or `level`"),
             (
                 "sever = 1",
-                "`sever` is no key, must be one of `profile`, `server`, `client_address`, `callers`, `rate_limits`, `data`, `database`, `log`, `inventory`, `payment`, `shutdown`",
+                "`sever` is no key, must be one of `profile`, `server`, `client_address`, `callers`, `rate_limits`, `bulkheads`, `degradation`, `data`, `database`, `log`, `inventory`, `payment`, `shutdown`",
             ),
             ("[server\n", "line 1 is not TOML: unclosed table, expected `]`"),
         ] {
@@ -226,7 +241,7 @@ mod tests {
 
     #[test]
     fn each_rate_limit_has_its_say() {
-        for limit in ["burst", "expensive", "address", "user", "tenant", "global"] {
+        for limit in ["burst", "expensive", "learning", "address", "user", "tenant", "global"] {
             for (text, key) in [
                 ("quota = { limit = 0, period = '1m' }", "quota.limit"),
                 ("quota = { limit = 1, period = '400 days' }", "quota.period"),
@@ -244,6 +259,29 @@ mod tests {
         }
         let fault = fault("[rate_limits.user]\nquota = { limit = 1, period = '1m' }\nscaling = 'sharded'");
         assert!(fault.starts_with("`rate_limits.user.scaling` is "), "{fault}");
+    }
+
+    #[test]
+    fn each_bulkhead_has_its_say() {
+        for bulkhead in ["database", "inventory", "payment", "heavy"] {
+            for (text, key) in [
+                ("limit = 0", "limit"),
+                ("limit = -1", "limit"),
+                ("queue = 5", "limit"),
+                ("limit = 5\nadaptive = { aimd = {} }", "adaptive"),
+                ("limit = 5\nqueue = -1", "queue"),
+                ("limit = 5\nmax_wait = 'soon'", "max_wait"),
+                ("limit = 5\nmax_wait = '400 days'", "max_wait"),
+                ("limit = 5\norder = 'random'", "order"),
+                ("limit = 5\ncodel = { target = '0s' }", "codel.target"),
+                ("limit = 5\nname = 'other'", "name"),
+                ("limit = 5\ncolour = 'red'", "colour"),
+            ] {
+                let fault = fault(&format!("[bulkheads.{bulkhead}]\n{text}"));
+                assert!(fault.starts_with(&format!("`bulkheads.{bulkhead}.{key}` is ")), "{fault}");
+                assert!(!fault.contains('\n'), "{fault}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! How the service is set up: defaults, then the file, then the command line.
 
+mod bulkheads;
 mod cli;
+mod degradation;
 mod file;
 mod rate_limits;
 mod rules;
@@ -22,7 +24,10 @@ use crate::breakers::Preset;
 use crate::provider::Behaviour;
 
 pub use crate::database::DatabaseUrl;
+pub use bulkheads::Bulkheads;
+pub(crate) use bulkheads::named_bulkhead;
 pub use cli::Cli;
+pub use degradation::Degradation;
 pub use rate_limits::{Load, RateLimits};
 pub(crate) use rate_limits::{RateLimitConfigs, named, plain};
 pub use rules::InvalidConfig;
@@ -41,6 +46,10 @@ pub struct Settings {
     pub callers: Callers,
     /// How often they may ask.
     pub rate_limits: RateLimits,
+    /// How much of each dependency is used at once.
+    pub bulkheads: Bulkheads,
+    /// What is left undone under load.
+    pub degradation: Degradation,
     /// What it keeps.
     pub data: Data,
     /// How what it keeps is asked for.

@@ -21,6 +21,8 @@ pub struct RateLimits {
     pub burst: Option<Config>,
     /// Each caller, where a request is expensive.
     pub expensive: Option<Config>,
+    /// Each caller, where the service learns from a request.
+    pub learning: Option<Config>,
     /// Each address from which somebody calls without a key.
     pub address: Option<Config>,
     /// Each user.
@@ -49,6 +51,7 @@ impl Default for RateLimits {
             load: Load::default(),
             burst: None,
             expensive: None,
+            learning: None,
             address: None,
             user: None,
             tenant: None,
@@ -68,6 +71,7 @@ impl Default for Load {
 pub(crate) struct RateLimitConfigs {
     pub(crate) burst: Config,
     pub(crate) expensive: Config,
+    pub(crate) learning: Config,
     pub(crate) address: Config,
     pub(crate) user: Config,
     pub(crate) tenant: Config,
@@ -95,6 +99,7 @@ impl RateLimits {
         Ok(RateLimitConfigs {
             burst: keyed("burst", &self.burst, burst(profile))?,
             expensive: keyed("expensive", &self.expensive, per_minute(20))?,
+            learning: keyed("learning", &self.learning, per_minute(10))?,
             address: keyed("address", &self.address, per_minute(20))?,
             user: keyed("user", &self.user, per_minute(100))?,
             tenant: keyed("tenant", &self.tenant, per_minute(500))?,

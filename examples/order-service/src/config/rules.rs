@@ -30,6 +30,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 const BODY_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(5);
 const REFRESH: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
+const QUEUE_AGE: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(1);
 const KEYS: RangeInclusive<u32> = 1..=1_048_576;
 const CEILING: RangeInclusive<u32> = 1..=1_000_000;
 const CONNECTIONS: RangeInclusive<u32> = 1..=1000;
@@ -40,7 +41,7 @@ const REDRIVE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::
 const SHUTDOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
 
 /// Every key outside the patterns' configurations, which have rules of their own, and what it may be.
-const VALID: [(&str, &str); 35] = [
+const VALID: [(&str, &str); 36] = [
     ("profile", "demo or load"),
     ("server.address", "an IP address, such as 0.0.0.0"),
     ("server.port", "a whole number from 0 to 65535"),
@@ -51,6 +52,7 @@ const VALID: [(&str, &str); 35] = [
     ("rate_limits.keys", "a whole number from 1 to 1048576"),
     ("rate_limits.load.interval", "a duration from 10ms to 1h"),
     ("rate_limits.load.ceiling", "a whole number from 1 to 1000000"),
+    ("degradation.queue_age", "a duration from 1ms to 1h"),
     ("data.folder", "a path that is not empty"),
     ("database.url", DatabaseUrl::RULE),
     ("database.max_connections", "a whole number from 1 to 1000"),
@@ -145,6 +147,7 @@ impl Settings {
             ("server.body_timeout", self.server.body_timeout, &BODY_TIMEOUT),
             ("callers.refresh", self.callers.refresh, &REFRESH),
             ("rate_limits.load.interval", limits.load.interval, &REFRESH),
+            ("degradation.queue_age", self.degradation.queue_age, &QUEUE_AGE),
             ("database.acquire_timeout", database.acquire_timeout, &DATABASE_WAIT),
             ("database.lock_timeout", database.lock_timeout, &DATABASE_WAIT),
             ("database.statement_timeout", database.statement_timeout, &DATABASE_WAIT),
@@ -165,6 +168,8 @@ impl Settings {
         ClientAddress::new(self.client_address.clone())
             .map_err(|error| InvalidConfig::of_part("client_address", &error))?;
         limits.configs(self.profile)?;
+        self.bulkheads.check()?;
+        self.degradation.check()?;
         Deadlines::new(self.server.deadline.clone(), &Clock::system())
             .map_err(|error| InvalidConfig::of_part("server.deadline", &error))?;
         check_url("inventory.url", inventory.url.as_deref())?;

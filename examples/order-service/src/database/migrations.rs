@@ -7,16 +7,18 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 type Script = (i64, &'static str, &'static str);
 
-const SQLITE: [Script; 3] = [
+const SQLITE: [Script; 4] = [
     (1, "orders", include_str!("../../migrations/sqlite/0001_orders.sql")),
     (2, "products", include_str!("../../migrations/sqlite/0002_products.sql")),
     (3, "callers", include_str!("../../migrations/sqlite/0003_callers.sql")),
+    (4, "suggestion feedback", include_str!("../../migrations/sqlite/0004_suggestion_feedback.sql")),
 ];
 
-const POSTGRES: [Script; 3] = [
+const POSTGRES: [Script; 4] = [
     (1, "orders", include_str!("../../migrations/postgres/0001_orders.sql")),
     (2, "products", include_str!("../../migrations/postgres/0002_products.sql")),
     (3, "callers", include_str!("../../migrations/postgres/0003_callers.sql")),
+    (4, "suggestion feedback", include_str!("../../migrations/postgres/0004_suggestion_feedback.sql")),
 ];
 
 pub(super) fn sqlite() -> Migrator {

@@ -145,6 +145,16 @@ impl Problem {
         problem
     }
 
+    /// Others use what the request needs; trying again later is safe.
+    pub(crate) fn crowded(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "bulkhead-full", "Too much at once", detail)
+    }
+
+    /// What the request asks for is left undone under load; trying again later is safe.
+    pub(crate) fn switched_off(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "switched-off", "Switched off under load", detail)
+    }
+
     /// When to come back: once what refused the request lets requests pass again.
     pub(crate) fn refused_by(mut self, rejection: &Rejection) -> Self {
         let known = rejection.retry_after().unwrap_or_default();

@@ -10,6 +10,7 @@ use super::model::{Item, Order, Payment};
 use super::store::Insertion;
 use super::validate::validate;
 use crate::app::App;
+use crate::bulkheads::Purpose;
 use crate::clock::WallTime;
 use crate::http::{Problem, Violation};
 use crate::inventory::{Reservation, Reserved};
@@ -26,7 +27,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 pub(super) async fn accept(app: &App, draft: Draft, deadline: Option<Deadline>) -> Result<Order, Problem> {
     let mut order = validate(draft, WallTime::now()).map_err(Problem::invalid_body)?;
     let head_start = app.inventory.calls().patience() + app.payments.calls().patience() + MARGIN;
-    match app.orders.write(|orders| orders.insert(&order, head_start)).await? {
+    let claim = Purpose::Ordering.claim(deadline);
+    match app.orders.write(claim, |orders| orders.insert(&order, head_start)).await? {
         Insertion::Stored => app.metrics.orders.note_accepted(),
         Insertion::Duplicate => return Err(duplicate(&order.id)),
     }
@@ -47,7 +49,7 @@ async fn reserve(app: &App, order: &Order, deadline: Option<Deadline>) -> Result
             return Ok(false);
         }
     };
-    match app.orders.write(|orders| orders.withdraw(&order.id, WallTime::now())).await {
+    match app.orders.write(Purpose::Ordering.unhurried(), |orders| orders.withdraw(&order.id, WallTime::now())).await {
         Ok(true) => {
             app.metrics.orders.note_withdrawn();
             Err(out_of_stock(order, &missing))
@@ -72,7 +74,11 @@ async fn pay(app: &App, order: &mut Order, deadline: Option<Deadline>) {
         }
     };
     let paid_at = WallTime::now();
-    match app.orders.write(|orders| orders.mark_paid(&order.id, &receipt.charge_id, paid_at)).await {
+    match app
+        .orders
+        .write(Purpose::Ordering.unhurried(), |orders| orders.mark_paid(&order.id, &receipt.charge_id, paid_at))
+        .await
+    {
         Ok(news) => {
             if news {
                 app.metrics.orders.note_paid_at_once();

@@ -10,7 +10,7 @@ mod store;
 mod validate;
 
 pub(crate) use amount::Amount;
-pub(crate) use model::Item;
+pub(crate) use model::{Item, Payment};
 pub(crate) use routes::routes;
-pub(crate) use store::{Due, OrderStore, amount};
+pub(crate) use store::{Due, OrderStore, amount, items};
 pub(crate) use validate::{ID_RULE, is_id};

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::Json as JsonBody;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderName, StatusCode, header};
-use axum::{Extension, Json as JsonBody};
-use seawall_core::Deadline;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -15,6 +14,7 @@ use super::draft::Draft;
 use super::model::Order;
 use super::page::{Cursor, Page, Selection};
 use crate::app::App;
+use crate::bulkheads::{Purpose, Waits};
 use crate::http::{Json, Problem, id_in_path};
 
 /// All routes to orders.
@@ -51,10 +51,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 )]
 async fn place(
     State(app): State<Arc<App>>,
-    deadline: Option<Extension<Deadline>>,
+    Waits(deadline): Waits,
     Json(draft): Json<Draft>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], JsonBody<Order>), Problem> {
-    let order = accept(&app, draft, deadline.map(|Extension(deadline)| deadline)).await?;
+    let order = accept(&app, draft, deadline).await?;
     let location = [(header::LOCATION, format!("/orders/{}", order.id))];
     Ok((StatusCode::CREATED, location, JsonBody(order)))
 }
@@ -74,10 +74,15 @@ async fn place(
         (status = 503, description = "Cannot be read now", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<JsonBody<Page>, Problem> {
+async fn list(
+    State(app): State<Arc<App>>,
+    Waits(deadline): Waits,
+    RawQuery(query): RawQuery,
+) -> Result<JsonBody<Page>, Problem> {
     let Selection { after, limit } = Selection::from_query(query.as_deref())?;
     // One more than is shown tells whether there is a next page.
-    let mut orders = app.orders.read(|orders| orders.newest(after.as_ref(), limit + 1)).await?;
+    let mut orders =
+        app.orders.read(Purpose::Showing.claim(deadline), |orders| orders.newest(after.as_ref(), limit + 1)).await?;
     let shown = limit as usize;
     let next_cursor = if orders.len() > shown {
         orders.truncate(shown);
@@ -103,9 +108,10 @@ async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<
 )]
 async fn show(
     State(app): State<Arc<App>>,
+    Waits(deadline): Waits,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<JsonBody<Order>, Problem> {
     let id = id_in_path(path)?;
-    let found = app.orders.read(|orders| orders.find(&id)).await?;
+    let found = app.orders.read(Purpose::Showing.claim(deadline), |orders| orders.find(&id)).await?;
     found.map(JsonBody).ok_or_else(|| Problem::not_found(format!("there is no order {id}")))
 }

@@ -170,7 +170,8 @@ fn order(row: &Row<'_>) -> Result<Order, sqlx::Error> {
     })
 }
 
-fn items(row: &Row<'_>) -> Result<Vec<Item>, sqlx::Error> {
+/// The lines of an order.
+pub(crate) fn items(row: &Row<'_>) -> Result<Vec<Item>, sqlx::Error> {
     serde_json::from_str(&row.text("items")?).map_err(|error| undecodable("items", error))
 }
 

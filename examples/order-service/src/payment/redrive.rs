@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use seawall_bulkhead::Claim;
 use seawall_core::time::Clock;
 use seawall_core::{Backoff, Rejection};
 
 use super::{Charge, Payments, Receipt};
 use crate::breakers::{Guarded, NoData, Unanswered};
+use crate::bulkheads::Purpose;
 use crate::clock::WallTime;
 use crate::inventory::{Inventory, Reservation};
 use crate::metrics::OrderFigures;
@@ -39,7 +41,7 @@ enum Unserved {
 /// The background task that tries pending payments again.
 ///
 /// It finds them in the database, so it also knows those of an earlier process. An order whose payment failed waits
-/// twice as long before each further attempt, up to a bound; one that the breaker refused was not attempted and does
+/// twice as long before each further attempt, up to a bound; one that the breaker refused, or that found no room, was not attempted and does
 /// not wait longer. Neither circuit is asked in vain again and again: while one is open the task sleeps.
 #[derive(Debug)]
 pub(crate) struct Redrive {
@@ -70,7 +72,7 @@ impl Redrive {
 
     /// Tries what is due until something speaks against going on, and says how long to wait for the next round.
     async fn round(&self) -> Result<Duration, NoData> {
-        let due = self.orders.read(|orders| orders.due(WallTime::now(), BATCH)).await?;
+        let due = self.orders.read(claim(), |orders| orders.due(WallTime::now(), BATCH)).await?;
         let more_to_do = due.len() == BATCH as usize;
         let halt = OnceLock::new();
         stream::iter(due)
@@ -102,7 +104,7 @@ impl Redrive {
         let noted = match self.serve(&charge, &items).await {
             Ok(receipt) => {
                 let (id, receipt) = (&charge.order_id, &receipt.charge_id);
-                let noted = self.orders.write(|orders| orders.mark_paid(id, receipt, WallTime::now())).await;
+                let noted = self.orders.write(claim(), |orders| orders.mark_paid(id, receipt, WallTime::now())).await;
                 noted.map(|news| {
                     if news {
                         self.figures.note_paid_late();
@@ -117,7 +119,7 @@ impl Redrive {
             Err(error) => {
                 tracing::debug!(order.id = charge.order_id, attempts, %error, "payment still pending");
                 let retry_at = WallTime::now().after(self.backoff.delay(attempts, fastrand::u64(..)));
-                self.orders.write(|orders| orders.postpone(&charge.order_id, retry_at)).await
+                self.orders.write(claim(), |orders| orders.postpone(&charge.order_id, retry_at)).await
             }
         };
         if let Err(error) = noted {
@@ -143,15 +145,21 @@ impl Redrive {
         }
     }
 
-    /// Until the circuit lets calls pass, or somebody may have changed it by hand.
+    /// Until the circuit lets calls pass, or somebody may have changed it by hand; or until there may be room.
     fn pause_of(&self, rejection: &Rejection) -> Duration {
-        let pause = match rejection.reason() {
+        let pause = match (rejection.pattern(), rejection.reason()) {
             // Probes are under way, and may be done long before they must be.
-            "half_open" => PROBE_PAUSE,
+            (_, "half_open") => PROBE_PAUSE,
+            ("bulkhead", _) => rejection.retry_after().unwrap_or(self.interval),
             _ => rejection.retry_after().unwrap_or(self.backoff.max()),
         };
         pause.clamp(PROBE_PAUSE.min(self.interval), self.backoff.max())
     }
+}
+
+/// What the redrive claims of the database: nobody waits for it, but for an accepted order it is.
+fn claim() -> Claim {
+    Purpose::Showing.unhurried()
 }
 
 fn because(error: Unanswerable) -> Unanswered<Unserved> {

@@ -1,5 +1,5 @@
 //! Calls of a provider as the service makes them: each within its time, made again while there is a budget for that, and none
-//! while the provider is known to be down.
+//! while the provider is known to be down, and so many at once.
 
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use seawall_retry::{Budget, Config as RetryConfig, Paying, Retry, Verdict};
 
 use super::client::CallError;
 use crate::breakers::{Dependency, Unanswered, Until};
+use crate::bulkheads::Purpose;
 use crate::metrics::{Attempt, AttemptFigures};
 
-/// Calls through deadline, retry, circuit breaker and timeout, in this order from outside.
+/// Calls through deadline, retry, circuit breaker and bulkhead, and timeout, in this order from outside.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
     dependency: Dependency,
@@ -54,7 +55,7 @@ impl Calls {
         F: Future<Output = Result<T, CallError>>,
     {
         let until = Deadline::after(&self.clock, self.dependency.timeout());
-        self.noted(self.dependency.call(ask(until), judge).await)
+        self.noted(self.dependency.call(Purpose::Showing.unhurried(), ask(until), judge).await)
     }
 
     /// Asks for a caller who waits until `deadline`, and no longer than the service's patience in any case. A provider that
@@ -70,10 +71,11 @@ impl Calls {
     {
         let patience = Deadline::after(&self.clock, self.patience);
         let whole = patience.earlier(deadline);
+        let claim = Purpose::Ordering.claim(deadline);
         let attempt = async |attempt_ends: Deadline| {
             let is_callers = whole < patience && attempt_ends == whole;
             let until = if is_callers { Until::Caller(attempt_ends) } else { Until::Patience(attempt_ends) };
-            self.noted(self.dependency.call_until(until, ask(attempt_ends), judge).await)
+            self.noted(self.dependency.call_until(until, claim, ask(attempt_ends), judge).await)
         };
         let result = self.retry.run_judged(|made| attempt(made.deadline.unwrap_or(whole)), verdict, Some(whole)).await;
         result.unwrap_or_else(|timed_out| Err(Unanswered::TimedOut(timed_out)))
@@ -90,10 +92,12 @@ impl Calls {
     }
 }
 
-/// Whether another attempt may do better. One that the breaker refuses is no load, and comes no sooner than it says.
+/// Whether another attempt may do better. One that the breaker refuses is no load, and comes no sooner than it says. Whoever found
+/// no room has waited for it already, and leaves it to others.
 fn verdict<T>(result: &Result<T, Unanswerable>) -> Verdict {
     match result {
         Ok(_) => Verdict::good(),
+        Err(Unanswered::Refused(rejection)) if rejection.pattern() == "bulkhead" => Verdict::is_final(),
         Err(Unanswered::Refused(rejection)) => Verdict::of_rejection(rejection),
         Err(Unanswered::TimedOut(_)) => Verdict::again(),
         Err(Unanswered::Failed(error)) if judge(error) == Outcome::Failure => Verdict::again(),

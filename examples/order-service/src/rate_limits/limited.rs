@@ -15,7 +15,10 @@ use crate::caller::{Caller, Party};
 use crate::openapi::{may_answer, operations};
 
 /// The requests that cost the service more than others do.
-pub(super) const EXPENSIVE: &[(Method, &str)] = &[(Method::POST, "/orders")];
+pub(super) const EXPENSIVE: &[(Method, &str)] = &[(Method::POST, "/orders"), (Method::GET, "/statistics")];
+
+/// The requests from which the service learns: few who say the same again and again shall not decide for all.
+pub(super) const LEARNING: &[(Method, &str)] = &[(Method::POST, "/suggestions/feedback")];
 
 /// Limits how often callers may ask for `routes`, and describes how. Outside of it they are told apart.
 pub(crate) fn limited(mut routes: OpenApiRouter<Arc<App>>, limits: &RateLimits) -> OpenApiRouter<Arc<App>> {
@@ -26,7 +29,8 @@ pub(crate) fn limited(mut routes: OpenApiRouter<Arc<App>>, limits: &RateLimits) 
     let headers = RateLimitHeaders::default();
     // Narrow ones first: a noisy caller is refused by its own limit, and does not touch what all share.
     let layers = Layers::of([
-        Rule::by(&limits.expensive, party).when(is_expensive),
+        Rule::by(&limits.expensive, party).when(|request| is_one_of(EXPENSIVE, request)),
+        Rule::by(&limits.learning, party).when(|request| is_one_of(LEARNING, request)),
         Rule::by(&limits.address, |request| caller(request)?.address()),
         Rule::by(&limits.user, |request| caller(request)?.user()),
         Rule::by(&limits.tenant, |request| caller(request)?.tenant.as_deref()),
@@ -48,7 +52,7 @@ fn party(request: &Request) -> Option<&Party> {
     caller(request).map(|caller| &caller.party)
 }
 
-fn is_expensive(request: &Request) -> bool {
+fn is_one_of(routes: &[(Method, &str)], request: &Request) -> bool {
     let route = request.extensions().get().map_or("", MatchedPath::as_str);
-    EXPENSIVE.iter().any(|(method, path)| method == request.method() && *path == route)
+    routes.iter().any(|(method, path)| method == request.method() && *path == route)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use seawall_bulkhead::load::LoadGauge;
 use seawall_core::time::Clock;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,11 +12,12 @@ use super::RateLimits;
 use crate::metrics::HttpFigures;
 use crate::shutdown::Drain;
 
-/// How loaded the service is, by the requests under way: whatever it is that makes requests slow, there are more of them at once.
+/// How loaded the service is: the load by which features are switched off as well.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
+    pub(crate) gauge: LoadGauge,
     pub(crate) requests: HttpFigures,
-    /// So many are all that the service should have.
+    /// So many are a load of 1.
     pub(crate) ceiling: u32,
 }
 
@@ -26,15 +28,15 @@ pub(crate) struct Loaded {
     pub(super) load: f64,
     /// Requests under way.
     requests: u32,
-    /// So many are a load of 1.
+    /// So many are a load of 1, whatever else there is.
     ceiling: u32,
 }
 
 impl Load {
     pub(super) fn now(&self) -> Loaded {
-        let Self { requests, ceiling } = self;
-        let requests = requests.under_way();
-        Loaded { load: (f64::from(requests) / f64::from(*ceiling)).min(1.0), requests, ceiling: *ceiling }
+        let Self { gauge, requests, ceiling } = self;
+        gauge.update();
+        Loaded { load: gauge.load().unwrap_or_default(), requests: requests.under_way(), ceiling: *ceiling }
     }
 }
 

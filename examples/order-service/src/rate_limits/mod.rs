@@ -3,6 +3,7 @@
 //! | limit | a minute | of | which requests |
 //! |---|---|---|---|
 //! | `expensive` | 20 | each caller: a user, or an address | those that are listed in [`EXPENSIVE`](limited::EXPENSIVE) |
+//! | `learning` | 10 | each caller | those that are listed in [`LEARNING`](limited::LEARNING) |
 //! | `address` | 20 | each address, of IPv6 each /64 | those without a key that is known |
 //! | `user` | 100 | each user | those with one |
 //! | `tenant` | 500 | each tenant | the same |

@@ -19,6 +19,7 @@ use crate::config::{InvalidConfig, RateLimitConfigs, named, plain};
 pub(crate) struct RateLimits {
     pub(super) burst: KeyedRateLimiter<Party>,
     pub(super) expensive: KeyedRateLimiter<Party>,
+    pub(super) learning: KeyedRateLimiter<Party>,
     pub(super) address: KeyedRateLimiter<AddressPrefix>,
     pub(super) user: KeyedRateLimiter<str>,
     pub(super) tenant: KeyedRateLimiter<str>,
@@ -60,11 +61,12 @@ impl RateLimits {
         clock: &Clock,
         exported: &Instances,
     ) -> Result<Self, InvalidConfig> {
-        let RateLimitConfigs { burst, expensive, address, user, tenant, global } = configs;
+        let RateLimitConfigs { burst, expensive, learning, address, user, tenant, global } = configs;
         let mut made = Assembly { keys, clock, exported, entries: Vec::new() };
         Ok(Self {
             burst: made.each("burst", "caller", burst)?,
             expensive: made.each("expensive", "caller", expensive)?,
+            learning: made.each("learning", "caller", learning)?,
             address: made.each("address", "address", address)?,
             user: made.each("user", "user", user)?,
             tenant: made.each("tenant", "tenant", tenant)?,

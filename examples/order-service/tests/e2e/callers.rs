@@ -117,7 +117,17 @@ async fn an_unknown_key_is_refused_wherever_callers_matter_and_nowhere_else(engi
             assert_eq!(scheme, &Value::Null, "nobody needs a key here");
         }
     }
-    let expected = ["GET /", "GET /orders", "POST /orders", "GET /orders/{id}", "GET /products", "GET /products/{id}"];
+    let expected = [
+        "GET /",
+        "GET /orders",
+        "POST /orders",
+        "GET /orders/{id}",
+        "GET /products",
+        "GET /products/{id}",
+        "GET /statistics",
+        "GET /suggestions",
+        "POST /suggestions/feedback",
+    ];
     assert_eq!(refusing, expected);
     for path in FOR_EVERYBODY {
         assert_eq!(get(&shop.public, path, UNKNOWN).await.status, StatusCode::OK, "{path}");

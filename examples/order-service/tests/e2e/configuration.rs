@@ -38,7 +38,7 @@ fn a_bad_file_ends_the_process_with_one_line() {
             "enforce",
         ),
         ("[rate_limits.address]\ncolour = 'red'", "rate_limits.address.colour", "", "`quota`"),
-        ("[rate_limits.learning]\nquota = 1", "rate_limits.learning", "", "`keys`"),
+        ("[rate_limits.teaching]\nquota = 1", "rate_limits.teaching", "", "`keys`"),
         ("[rate_limits.load]\nceiling = -1", "rate_limits.load.ceiling", "-1", "from 1 to 1000000"),
         ("[client_address]\ntrusted_proxies = ['10.0.0.1/8']", "trusted_proxies", "10.0.0.1/8", "such as 10.0.0.0/8"),
         ("[client_address]\ntrusted_proxies = ['0.0.0.0/0']", "client_address.trusted_proxies", "0.0.0.0/0", "hops"),
@@ -91,16 +91,41 @@ fn a_bad_file_ends_the_process_with_one_line() {
         ("[database]\nmax_connections = 0", "database.max_connections", "0", "from 1 to 1000"),
         ("[database]\nlock_timeout = '0s'", "database.lock_timeout", "0s", "from 10ms to 5m"),
     ] {
-        fs::write(path, text).expect("the file can be written");
-        let output = run_to_end(&["--config", path]);
-        let complaint = String::from_utf8(output.stderr).expect("UTF-8");
-        assert_eq!(output.status.code(), Some(2), "{text}: {complaint}");
-        assert_eq!(complaint.lines().count(), 1, "{complaint}");
-        for part in ["order-service: ", path, &format!("`{key}"), value, valid] {
-            assert!(complaint.contains(part), "no {part} in {complaint}");
-        }
-        assert!(!complaint.contains("secret"), "{complaint}");
+        refuses(path, text, [key, value, valid]);
     }
+}
+
+#[test]
+fn a_bulkhead_or_a_gauge_that_cannot_be_ends_the_process_with_one_line() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = folder.path().join("shop.toml");
+    let path = path.to_str().expect("a UTF-8 path");
+    for (text, key, value, valid) in [
+        ("[bulkheads.database]\nlimit = 0", "bulkheads.database.limit", "0", "1 to 4294967295"),
+        ("[bulkheads.payment]\nqueue = 10", "bulkheads.payment.limit", "missing", "given, unless"),
+        ("[bulkheads.heavy]\nlimit = 5\nmax_wait = '400 days'", "bulkheads.heavy.max_wait", "34560000s", "366 days"),
+        ("[bulkheads.inventory]\nlimit = 5\nname = 'payment'", "bulkheads.inventory.name", "payment", "inventory, or"),
+        ("[bulkheads.orders]\nlimit = 5", "bulkheads.orders", "", "`database`"),
+        ("[degradation]\nqueue_age = '2h'", "degradation.queue_age", "2h", "from 1ms to 1h"),
+        ("[degradation.gauge]\ninterval = '0s'", "degradation.gauge.interval", "0ns", "1 ns to 366 days"),
+        ("[degradation.gauge.levels]\ncritical = 1.5", "degradation.gauge.levels.critical", "1.5", "below 1"),
+        ("bulkheads = 5", "bulkheads", "5", "a table"),
+    ] {
+        refuses(path, text, [key, value, valid]);
+    }
+}
+
+/// The process does not start with `text` in the file at `path`, and says so in one line.
+fn refuses(path: &str, text: &str, [key, value, valid]: [&str; 3]) {
+    fs::write(path, text).expect("the file can be written");
+    let output = run_to_end(&["--config", path]);
+    let complaint = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{text}: {complaint}");
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    for part in ["order-service: ", path, &format!("`{key}"), value, valid] {
+        assert!(complaint.contains(part), "no {part} in {complaint}");
+    }
+    assert!(!complaint.contains("secret"), "{complaint}");
 }
 
 #[test]

@@ -4,10 +4,12 @@
 mod support;
 
 mod bad_input;
+mod bulkheads;
 mod callers;
 mod circuits;
 mod configuration;
 mod crash;
+mod degradation;
 mod lifecycle;
 mod orders;
 mod outage;
@@ -16,4 +18,5 @@ mod postgres_outage;
 mod providers;
 mod random_input;
 mod rate_limits;
+mod suggestions;
 mod telling;

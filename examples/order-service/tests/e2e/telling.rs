@@ -55,8 +55,10 @@ async fn the_document_lists_every_route(engine: Engine) {
     let public = described(&shop.public).await;
     let expected = [
         "GET /",
+        "GET /bulkheads",
         "GET /circuit-breakers",
         "GET /circuit-breakers/{name}",
+        "GET /degradation",
         "GET /health",
         "GET /livez",
         "GET /metrics",
@@ -67,12 +69,17 @@ async fn the_document_lists_every_route(engine: Engine) {
         "GET /products/{id}",
         "GET /rate-limits",
         "GET /readyz",
+        "GET /statistics",
+        "GET /suggestions",
         "POST /orders",
+        "POST /suggestions/feedback",
     ];
     assert_eq!(public, expected.map(str::to_owned).into());
     let admin = described(&shop.admin).await;
     let expected = [
+        "GET /admin/bulkheads/{name}",
         "GET /admin/circuit-breakers/{name}/config",
+        "GET /admin/load",
         "GET /admin/rate-limits/{name}",
         "GET /health",
         "GET /inventory-provider",
@@ -80,8 +87,10 @@ async fn the_document_lists_every_route(engine: Engine) {
         "GET /openapi.json",
         "GET /payment-provider",
         "GET /readyz",
+        "PUT /admin/bulkheads/{name}",
         "PUT /admin/circuit-breakers/{name}",
         "PUT /admin/circuit-breakers/{name}/config",
+        "PUT /admin/load",
         "PUT /admin/rate-limits/{name}",
         "PUT /inventory-provider",
         "PUT /payment-provider",
@@ -220,9 +229,15 @@ async fn metrics_are_openmetrics_and_count_what_happened(engine: Engine) {
     let system = format!(r#"db_system_name="{}""#, engine.name());
     assert!(figures.count(&format!(r#"db_client_operation_duration_seconds_count{{{system},outcome="ok"}}"#)) > 0);
     assert!(figures.count(&format!("db_client_connection_max{{{system}}}")) >= 10);
-    for family in
-        ["seawall_circuit_breaker_state", "seawall_circuit_breaker_refused", "seawall_circuit_breaker_transitions"]
-    {
+    for family in [
+        "seawall_circuit_breaker_state",
+        "seawall_circuit_breaker_refused",
+        "seawall_circuit_breaker_transitions",
+        "seawall_bulkhead_limit",
+        "seawall_bulkhead_calls",
+        "seawall_bulkhead_load_ratio",
+        "seawall_bulkhead_feature_on",
+    ] {
         assert!(figures.families.contains_key(family) && figures.has(family), "{family}");
     }
     shop.close().await;
@@ -267,6 +282,9 @@ async fn a_healthy_service_says_so(engine: Engine) {
         "lifecycle:state",
         "orders:paymentPending",
         "orders:storage",
+        "database:bulkhead",
+        "heavy:bulkhead",
+        "load:level",
         "payment:circuitBreaker",
     ] {
         assert_eq!(checks[check][0]["status"], "pass", "{check} in {checks}");

@@ -14,13 +14,14 @@ use futures_util::future::{Either, join_all, select};
 use proptest::prelude::*;
 use proptest::strategy::Union;
 use proptest::test_runner::{Config, TestRunner};
+use seawall_bulkhead::load::{Config as GaugeConfig, Hysteresis};
 use seawall_core::time::Clock;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
-use crate::support::{Answer, Client, Engine, Shop, order, order_text};
+use crate::support::{Answer, Client, Engine, Shop, eventually, order, order_text};
 use document::{Operation, operations};
 use request::{Odd, damaged, example, json_value, misfilled, noise, odd};
 
@@ -86,13 +87,22 @@ fn has_no_route(answer: &Answer) -> bool {
 const PROVIDERS: [&str; 2] = ["/payment-provider", "/inventory-provider"];
 
 /// The limits on how often callers may ask.
-const LIMITS: [&str; 6] = ["burst", "expensive", "address", "user", "tenant", "global"];
+const LIMITS: [&str; 7] = ["burst", "expensive", "learning", "address", "user", "tenant", "global"];
+
+/// What bounds how much is used at once.
+const BULKHEADS: [&str; 4] = ["database", "inventory", "payment", "heavy"];
 
 /// What can be changed from outside, but the orders: as each path takes it.
 async fn settings(shop: &Shop) -> Vec<(String, Value)> {
     let breakers = names(shop).await.into_iter().map(|name| format!("/admin/circuit-breakers/{name}/config"));
     let limits = LIMITS.map(|name| format!("/admin/rate-limits/{name}"));
-    let configs = breakers.chain(limits).map(async |path| (path.clone(), shop.admin.get(&path).await.json()));
+    let bulkheads = BULKHEADS.map(|name| format!("/admin/bulkheads/{name}"));
+    let load = ["/admin/load".to_owned()];
+    let configs = breakers
+        .chain(limits)
+        .chain(bulkheads)
+        .chain(load)
+        .map(async |path| (path.clone(), shop.admin.get(&path).await.json()));
     let configs = join_all(configs).await;
     let behaviours =
         PROVIDERS.map(async |path| (path.to_owned(), shop.admin.get(path).await.json()["behaviour"].clone()));
@@ -117,6 +127,10 @@ async fn restore(shop: &Shop, original: &[(String, Value)], id: &str) {
     for name in names(shop).await {
         taken(&format!("/admin/circuit-breakers/{name}"), &json!({"state": "closed"})).await;
     }
+    eventually("everything is switched on again", async || {
+        (shop.public.get("/degradation").await.json()["level"] == "normal").then_some(())
+    })
+    .await;
     for path in ["/health", "/readyz", "/livez"] {
         let answer = shop.public.get(path).await;
         assert_eq!((answer.status, &answer.json()["status"]), (StatusCode::OK, &json!("pass")), "{path}");
@@ -126,11 +140,14 @@ async fn restore(shop: &Shop, original: &[(String, Value)], id: &str) {
     assert_eq!(shop.public.get(&format!("/orders/{id}")).await.status, StatusCode::OK);
 }
 
-/// A shop whose redrive takes over soon what a request left unpaid.
+/// A shop whose redrive takes over soon what a request left unpaid, and where what was switched off comes back soon.
 async fn quick_shop(engine: Engine) -> Shop {
     Shop::open_with(engine, |settings| {
         settings.inventory.timeout = Duration::from_millis(500);
         settings.payment.timeout = Duration::from_millis(500);
+        let levels = Hysteresis::default().dwell(Duration::from_millis(1));
+        let gauge = GaugeConfig::default().interval(Duration::from_millis(1)).smoothing(Duration::ZERO);
+        settings.degradation.gauge = gauge.levels(levels);
     })
     .await
 }

@@ -136,8 +136,17 @@ async fn what_tells_of_the_service_is_never_limited() {
             }
         }
     }
-    let expected =
-        ["GET /", "GET /orders", "POST /orders", "GET /orders/unknown", "GET /products", "GET /products/unknown"];
+    let expected = [
+        "GET /",
+        "GET /orders",
+        "POST /orders",
+        "GET /orders/unknown",
+        "GET /products",
+        "GET /products/unknown",
+        "GET /statistics",
+        "GET /suggestions",
+        "POST /suggestions/feedback",
+    ];
     assert_eq!(limited, expected);
     assert_eq!(figures(&shop, "global").await["admitted"], 1);
     shop.close().await;

@@ -54,7 +54,7 @@ impl Shop {
         settings.inventory.retry = RetryConfig::default().max_attempts(1);
         settings.shutdown.readiness_delay = Duration::ZERO;
         change(&mut settings);
-        let service = Service::start_on(clock, settings).await.expect("the service starts");
+        let service = Box::pin(Service::start_on(clock, settings)).await.expect("the service starts");
         let (public, admin) = (Client::new(service.public()), Client::new(service.admin()));
         Self { service, public, admin, storage }
     }
