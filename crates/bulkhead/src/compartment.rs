@@ -197,7 +197,7 @@ impl Compartment {
         let figures = Figures {
             limit: self.queue.permits(),
             in_flight: self.queue.taken_beside(free),
-            queued: u32::try_from(self.queue.waiting()).unwrap_or(u32::MAX),
+            queued: u32::try_from(self.queue.waiting_about()).unwrap_or(u32::MAX),
             permits,
         };
         let retry_after = match reason {

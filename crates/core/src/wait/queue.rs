@@ -575,7 +575,7 @@ impl WaitQueue {
             if self.attention.load(Ordering::SeqCst) == before {
                 return true;
             }
-        } else if self.waiting() > 0 {
+        } else if self.waiting_about() > 0 {
             return true;
         }
         self.would_refuse_locked(permits)
@@ -612,9 +612,14 @@ impl WaitQueue {
         all.saturating_sub(free)
     }
 
-    /// How many wait.
-    #[inline]
+    /// How many wait. Takes the lock: whoever has a place counts, and whoever asks next for one comes after this.
     pub fn waiting(&self) -> usize {
+        self.locked.lock().line.waiting()
+    }
+
+    /// How many wait, as near as concurrent callers let it be told: without the lock.
+    #[inline]
+    pub fn waiting_about(&self) -> usize {
         self.told.waiting.load(Ordering::Relaxed)
     }
 
@@ -632,7 +637,7 @@ impl WaitQueue {
     /// without the time, so it may be long past.
     pub fn usual_wait(&self, permits: u32) -> Option<Duration> {
         let pace = self.told.pace.load(Ordering::Relaxed);
-        let ahead = (self.waiting() as u64).saturating_add(u64::from(permits));
+        let ahead = (self.waiting_about() as u64).saturating_add(u64::from(permits));
         (pace > 0).then(|| Duration::from_nanos(pace.saturating_mul(ahead)))
     }
 }
