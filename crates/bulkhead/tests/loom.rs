@@ -13,24 +13,7 @@ use seawall_bulkhead::{Compartment, Config, Token};
 use seawall_core::stripe::model::sit;
 use seawall_core::time::{Clock, Now, Timestamp};
 use seawall_core::{Admits, Ask, Configure, Ending, Entry, Policy, Report};
-
-/// Explores `body`, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
-fn explore(name: &str, floor: usize, body: impl Fn() + Sync + Send + 'static) {
-    let mut model = loom::model::Builder::new();
-    // `LOOM_MAX_PREEMPTIONS` may ask for more.
-    model.preemption_bound = model.preemption_bound.or(Some(2));
-    model.max_branches = 10_000;
-    let explored = Arc::new(AtomicUsize::new(0));
-    let counted = explored.clone();
-    model.check(move || {
-        counted.fetch_add(1, Ordering::Relaxed);
-        sit(Some(0));
-        body();
-    });
-    let explored = explored.load(Ordering::Relaxed);
-    println!("{name}: {explored} executions explored");
-    assert!(explored >= floor, "{name}: only {explored} executions, the floor is {floor}");
-}
+use seawall_testkit::model::explore;
 
 /// Says the next of these numbers at each sample.
 #[derive(Debug)]
@@ -104,6 +87,7 @@ fn enters(compartment: &Compartment, others: impl FnOnce()) -> Token {
 #[test]
 fn one_who_waits_is_served_though_the_limit_falls_as_calls_end() {
     explore("fall and wait", 15, || {
+        sit(Some(0));
         let compartment = adaptive(&[1, 1, 1]);
         let (first, second) = (admit(&compartment), admit(&compartment));
         let ending = {
@@ -124,6 +108,7 @@ fn one_who_waits_is_served_though_the_limit_falls_as_calls_end() {
 #[test]
 fn one_who_waits_is_served_when_the_limit_rises() {
     explore("rise and wait", 15, || {
+        sit(Some(0));
         let compartment = adaptive(&[3, 3, 3]);
         let (first, second) = (admit(&compartment), admit(&compartment));
         let ending = {
@@ -144,6 +129,7 @@ fn one_who_waits_is_served_when_the_limit_rises() {
 #[test]
 fn the_limit_is_what_the_algorithm_said_last() {
     explore("two calls end", 100, || {
+        sit(Some(0));
         let compartment = adaptive(&[5, 4]);
         let (first, second) = (admit(&compartment), admit(&compartment));
         let ending = {
@@ -162,6 +148,7 @@ fn the_limit_is_what_the_algorithm_said_last() {
 #[test]
 fn what_is_configured_holds_against_an_algorithm_that_speaks_meanwhile() {
     explore("reconfigure and learn", 100, || {
+        sit(Some(0));
         let compartment = adaptive(&[5]);
         let first = admit(&compartment);
         let ending = {

@@ -7,40 +7,13 @@
 #![cfg(seawall_loom)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::thread;
 use seawall_circuit_breaker::{Breakers, Config, Keyed, KeyedToken, Open, State, Token};
 use seawall_core::stripe::model::sit;
 use seawall_core::time::{Clock, Now};
 use seawall_core::{Admits, Ask, Configure, Ending, Policy, Report};
-
-/// In which order the threads of a model are made: loom looks for other interleavings where one thread's access meets
-/// another's last one.
-#[derive(Clone, Copy)]
-enum Order {
-    AsWritten,
-    Reversed,
-}
-
-/// Explores `body` in both orders, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
-fn explore(name: &str, floor: usize, body: impl Fn(Order) + Copy + Sync + Send + 'static) {
-    let explored = Arc::new(AtomicUsize::new(0));
-    for order in [Order::AsWritten, Order::Reversed] {
-        let mut model = loom::model::Builder::new();
-        // `LOOM_MAX_PREEMPTIONS` may ask for more.
-        model.preemption_bound = model.preemption_bound.or(Some(2));
-        let explored = explored.clone();
-        model.check(move || {
-            explored.fetch_add(1, Ordering::Relaxed);
-            sit(None);
-            body(order);
-        });
-    }
-    let explored = explored.load(Ordering::Relaxed);
-    println!("{name}: {explored} executions explored");
-    assert!(explored >= floor, "{name}: only {explored} executions, the floor is {floor}");
-}
+use seawall_testkit::model::{Order, explore_orders};
 
 /// The policy itself, without the handle, whose reference counts loom need not see.
 struct Hosts(Breakers<u32>);
@@ -106,7 +79,7 @@ fn together<const N: usize>(hosts: &Arc<Hosts>, order: Order, roles: [Role; N]) 
 
 #[test]
 fn a_failure_counts_for_its_own_key_or_for_none() {
-    explore("a failure and a newcomer", 500, |order| {
+    explore_orders("a failure and a newcomer", 500, |order| {
         let hosts = Hosts::new(1);
         hosts.succeed(1);
         together(&hosts, order, [Box::new(|hosts| hosts.fail(1)), Box::new(|hosts| hosts.succeed(2))]);
@@ -128,7 +101,7 @@ fn a_failure_counts_for_its_own_key_or_for_none() {
 
 #[test]
 fn nobody_is_refused_because_another_key_fails() {
-    explore("a known key and a newcomer that fails", 500, |order| {
+    explore_orders("a known key and a newcomer that fails", 500, |order| {
         let hosts = Hosts::new(1);
         hosts.succeed(1);
         together(&hosts, order, [Box::new(|hosts| hosts.succeed(1)), Box::new(|hosts| hosts.fail(2))]);
@@ -145,7 +118,7 @@ fn nobody_is_refused_because_another_key_fails() {
 
 #[test]
 fn an_open_circuit_is_never_forgotten() {
-    explore("an open key and two newcomers", 100_000, |order| {
+    explore_orders("an open key and two newcomers", 100_000, |order| {
         let hosts = Hosts::new(1);
         let failing = hosts.admit(1).expect("closed");
         together(
@@ -170,7 +143,7 @@ fn an_open_circuit_is_never_forgotten() {
 
 #[test]
 fn who_is_held_stays() {
-    explore("a held key and a newcomer", 400, |order| {
+    explore_orders("a held key and a newcomer", 400, |order| {
         let hosts = Hosts::new(1);
         hosts.succeed(1);
         together(
@@ -194,7 +167,7 @@ fn who_is_held_stays() {
 
 #[test]
 fn a_new_key_that_two_call_has_one_circuit() {
-    explore("two calls of a new key", 200, |order| {
+    explore_orders("two calls of a new key", 200, |order| {
         let hosts = Hosts::new(2);
         together(&hosts, order, [Box::new(|hosts| hosts.succeed(1)), Box::new(|hosts| hosts.succeed(1))]);
         let total = hosts.0.get(&1).expect("known").snapshot().total;
@@ -204,7 +177,7 @@ fn a_new_key_that_two_call_has_one_circuit() {
 
 #[test]
 fn what_is_told_of_a_key_is_its_own() {
-    explore("a look at all keys and a newcomer", 100, |order| {
+    explore_orders("a look at all keys and a newcomer", 100, |order| {
         let hosts = Hosts::new(1);
         hosts.succeed(1);
         together(
@@ -225,7 +198,7 @@ fn what_is_told_of_a_key_is_its_own() {
 
 #[test]
 fn the_settings_of_whoever_came_last_are_those_of_every_key() {
-    explore("two reconfigurations", 200, |order| {
+    explore_orders("two reconfigurations", 200, |order| {
         let hosts = Hosts::new(2);
         hosts.succeed(1);
         let reconfigure = |failures| -> Role {

@@ -14,35 +14,9 @@ use seawall_circuit_breaker::{Abandoned, Breaker, Config, HalfOpen, Open, Patien
 use seawall_core::stripe::model::sit;
 use seawall_core::time::{Clock, ManualTime, Now};
 use seawall_core::{Admits, Ask, Configure, Ending, Permit, Policy, Report, Shared};
+use seawall_testkit::model::{Order, explore_orders};
 
 const INTERVAL: Duration = Duration::from_secs(30);
-
-/// In which order the threads of a model are made. Loom looks for other interleavings where one thread's access meets
-/// another's last one, so it matters who comes first.
-#[derive(Clone, Copy)]
-enum Order {
-    AsWritten,
-    Reversed,
-}
-
-/// Explores `body` in both orders, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
-fn explore(name: &str, floor: usize, body: impl Fn(Order) + Copy + Sync + Send + 'static) {
-    let explored = Arc::new(AtomicUsize::new(0));
-    for order in [Order::AsWritten, Order::Reversed] {
-        let mut model = loom::model::Builder::new();
-        // `LOOM_MAX_PREEMPTIONS` may ask for more.
-        model.preemption_bound = model.preemption_bound.or(Some(2));
-        let explored = explored.clone();
-        model.check(move || {
-            explored.fetch_add(1, Ordering::Relaxed);
-            sit(None);
-            body(order);
-        });
-    }
-    let explored = explored.load(Ordering::Relaxed);
-    println!("{name}: {explored} executions explored");
-    assert!(explored >= floor, "{name}: only {explored} executions, the floor is {floor}");
-}
 
 /// The policy itself, without the handle, whose reference counts loom need not see.
 struct Circuit {
@@ -165,7 +139,7 @@ fn single_probe() -> Config {
 
 #[test]
 fn successes_on_their_own_lanes_and_a_failure_are_all_counted() {
-    explore("own lanes and a failure", 1_000, |order| {
+    explore_orders("own lanes and a failure", 1_000, |order| {
         let circuit = Circuit::new(a_third_of_three());
         let failing = circuit.admit().expect("closed");
         together(
@@ -187,7 +161,7 @@ fn successes_on_their_own_lanes_and_a_failure_are_all_counted() {
 
 #[test]
 fn a_success_that_the_circuit_overtakes_is_never_counted_in_a_later_generation() {
-    explore("overtaken success", 30, |order| {
+    explore_orders("overtaken success", 30, |order| {
         let circuit = Circuit::new(a_third_of_three());
         let token = circuit.admit().expect("closed");
         together(
@@ -204,7 +178,7 @@ fn a_success_that_the_circuit_overtakes_is_never_counted_in_a_later_generation()
 
 #[test]
 fn a_success_counts_in_one_generation_at_most_however_often_they_change() {
-    explore("success and two resets", 300, |order| {
+    explore_orders("success and two resets", 300, |order| {
         let circuit = Circuit::new(a_third_of_three());
         let token = circuit.admit().expect("closed");
         let late = on(Some(0), move |circuit| {
@@ -227,7 +201,7 @@ fn a_success_counts_in_one_generation_at_most_however_often_they_change() {
 
 #[test]
 fn a_success_that_comes_after_the_lane_went_on_counts_nowhere() {
-    explore("overtaken on the shared lane", 60, |order| {
+    explore_orders("overtaken on the shared lane", 60, |order| {
         let circuit = Circuit::new(a_third_of_three());
         let token = circuit.admit().expect("closed");
         let going_on = on(None, |circuit| {
@@ -241,7 +215,7 @@ fn a_success_that_comes_after_the_lane_went_on_counts_nowhere() {
 
 #[test]
 fn a_success_that_a_trip_overtakes_does_not_reach_the_next_closed_circuit() {
-    explore("trip and close", 70, |order| {
+    explore_orders("trip and close", 70, |order| {
         let circuit = Circuit::new(a_third_of_three());
         let token = circuit.admit().expect("closed");
         let closing = on(Some(1), |circuit| {
@@ -256,7 +230,7 @@ fn a_success_that_a_trip_overtakes_does_not_reach_the_next_closed_circuit() {
 
 #[test]
 fn of_three_who_ask_for_one_probe_one_gets_it() {
-    explore("one probe", 1_500, |order| {
+    explore_orders("one probe", 1_500, |order| {
         let circuit = Circuit::due(single_probe());
         let admitted = Arc::new(AtomicUsize::new(0));
         let ask = |seat| {
@@ -277,7 +251,7 @@ fn of_three_who_ask_for_one_probe_one_gets_it() {
 
 #[test]
 fn a_probe_that_is_dropped_is_there_for_the_other() {
-    explore("dropped probe", 20, |order| {
+    explore_orders("dropped probe", 20, |order| {
         let circuit = Circuit::due(single_probe());
         let token = circuit.admit().expect("the probe");
         let asked = Arc::new(AtomicUsize::new(0));
@@ -295,7 +269,7 @@ fn a_probe_that_is_dropped_is_there_for_the_other() {
 
 #[test]
 fn a_probe_that_threads_take_and_give_back_is_out_once() {
-    explore("probe to and fro", 150, |order| {
+    explore_orders("probe to and fro", 150, |order| {
         let circuit = Circuit::due(single_probe());
         let out = Arc::new(AtomicUsize::new(0));
         let take = |seat| {
@@ -314,7 +288,7 @@ fn a_probe_that_threads_take_and_give_back_is_out_once() {
 
 #[test]
 fn threads_that_share_the_last_lane_lose_nothing() {
-    explore("shared lane", 50, |order| {
+    explore_orders("shared lane", 50, |order| {
         let circuit = Circuit::new(a_third_of_three());
         let twice = on(None, |circuit| {
             circuit.call();
@@ -328,7 +302,7 @@ fn threads_that_share_the_last_lane_lose_nothing() {
 
 #[test]
 fn refusals_are_counted_on_every_lane() {
-    explore("refusals", 100, |order| {
+    explore_orders("refusals", 100, |order| {
         let circuit = Circuit::new(single_probe());
         circuit.breaker.force_open();
         let refused = |seat| on(seat, |circuit| assert!(circuit.admit().is_err()));
@@ -339,7 +313,7 @@ fn refusals_are_counted_on_every_lane() {
 
 #[test]
 fn whoever_looks_meanwhile_disturbs_no_count() {
-    explore("a look", 60, |order| {
+    explore_orders("a look", 60, |order| {
         let circuit = Circuit::new(a_third_of_three());
         let counting = on(Some(0), |circuit| {
             circuit.call();
@@ -357,7 +331,7 @@ fn whoever_looks_meanwhile_disturbs_no_count() {
 
 #[test]
 fn when_the_interval_is_over_somebody_gets_the_probe() {
-    explore("refusal and transition", 600, |order| {
+    explore_orders("refusal and transition", 600, |order| {
         let circuit = Circuit::new(single_probe());
         circuit.breaker.trip();
         let probes = Arc::new(AtomicUsize::new(0));
@@ -382,7 +356,7 @@ fn when_the_interval_is_over_somebody_gets_the_probe() {
 
 #[test]
 fn after_a_probe_that_fails_the_next_interval_ends_too() {
-    explore("probe fails", 70, |order| {
+    explore_orders("probe fails", 70, |order| {
         let circuit = Circuit::due(single_probe());
         let token = circuit.admit().expect("the probe");
         let asking = on(Some(1), |circuit| {
@@ -399,7 +373,7 @@ fn after_a_probe_that_fails_the_next_interval_ends_too() {
 
 #[test]
 fn whoever_waits_for_a_probe_gets_it_when_it_comes_back() {
-    explore("waiting for a probe", 1_600, |order| {
+    explore_orders("waiting for a probe", 1_600, |order| {
         let got = Line::new().wait(order, |patient, probe| {
             patient.settle(probe, Ending::Cancelled, &Now::new(Policy::clock(patient)));
         });
@@ -409,7 +383,7 @@ fn whoever_waits_for_a_probe_gets_it_when_it_comes_back() {
 
 #[test]
 fn whoever_waits_starts_when_the_circuit_closes() {
-    explore("waiting for a success", 900, |order| {
+    explore_orders("waiting for a success", 900, |order| {
         let got = Line::new().wait(order, |patient, probe| {
             patient.settle(probe, Ending::Finished(Report::success()), &Now::new(Policy::clock(patient)));
         });
@@ -419,7 +393,7 @@ fn whoever_waits_starts_when_the_circuit_closes() {
 
 #[test]
 fn whoever_waits_is_refused_when_the_circuit_opens() {
-    explore("waiting for a failure", 1_500, |order| {
+    explore_orders("waiting for a failure", 1_500, |order| {
         let got = Line::new().wait(order, |patient, probe| {
             patient.settle(probe, Ending::Finished(Report::failure()), &Now::new(Policy::clock(patient)));
         });

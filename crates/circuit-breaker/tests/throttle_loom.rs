@@ -5,7 +5,6 @@
 #![cfg(seawall_loom)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::thread;
 use seawall_circuit_breaker::throttle::{Config, Snapshot, Token};
@@ -13,33 +12,7 @@ use seawall_circuit_breaker::{Throttle, Throttled};
 use seawall_core::stripe::model::sit;
 use seawall_core::time::{Clock, Now};
 use seawall_core::{Admits, Ask, Configure, Ending, Policy, Report};
-
-/// In which order the threads of a model are made: loom looks for other interleavings where one thread's access meets
-/// another's last one.
-#[derive(Clone, Copy)]
-enum Order {
-    AsWritten,
-    Reversed,
-}
-
-/// Explores `body` in both orders, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
-fn explore(name: &str, floor: usize, body: impl Fn(Order) + Copy + Sync + Send + 'static) {
-    let explored = Arc::new(AtomicUsize::new(0));
-    for order in [Order::AsWritten, Order::Reversed] {
-        let mut model = loom::model::Builder::new();
-        // `LOOM_MAX_PREEMPTIONS` may ask for more.
-        model.preemption_bound = model.preemption_bound.or(Some(2));
-        let explored = explored.clone();
-        model.check(move || {
-            explored.fetch_add(1, Ordering::Relaxed);
-            sit(None);
-            body(order);
-        });
-    }
-    let explored = explored.load(Ordering::Relaxed);
-    println!("{name}: {explored} executions explored");
-    assert!(explored >= floor, "{name}: only {explored} executions, the floor is {floor}");
-}
+use seawall_testkit::model::{Order, explore_orders};
 
 /// The policy itself, without the handle, whose reference counts loom need not see.
 struct Throttling(Throttle);
@@ -91,7 +64,7 @@ fn together<const N: usize>(throttling: &Arc<Throttling>, order: Order, mut role
 
 #[test]
 fn whatever_lanes_count_at_once_all_of_it_is_in_the_window() {
-    explore("own lanes and the shared one", 500, |order| {
+    explore_orders("own lanes and the shared one", 500, |order| {
         let throttling = Throttling::new(Config::default().minimum_calls(3));
         let call = |throttling: &Throttling| {
             if let Ok(token) = throttling.ask() {
@@ -111,7 +84,7 @@ fn whatever_lanes_count_at_once_all_of_it_is_in_the_window() {
 /// looks the later one finds four.
 #[test]
 fn a_lane_that_has_used_its_grant_looks_and_is_refused_in_time() {
-    explore("grants run out", 500, |order| {
+    explore_orders("grants run out", 500, |order| {
         let throttling = Throttling::new(Config::default().minimum_calls(4).aggression(100.0));
         let ask_thrice = |throttling: &Throttling| {
             // A refusal tells by how many requests it was decided: with none accepted, p^100 = r / (r + 1).
@@ -133,7 +106,7 @@ fn a_lane_that_has_used_its_grant_looks_and_is_refused_in_time() {
 
 #[test]
 fn what_was_admitted_before_a_reset_is_not_accepted_after_it() {
-    explore("a success and a reset", 50, |order| {
+    explore_orders("a success and a reset", 50, |order| {
         let throttling = Throttling::new(Config::default());
         let running = throttling.ask().expect("nothing is known against it");
         together(

@@ -5,7 +5,6 @@
 #![cfg(seawall_loom)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use loom::thread;
@@ -13,35 +12,7 @@ use seawall_core::Configure;
 use seawall_core::stripe::model::sit;
 use seawall_core::time::{Clock, ManualTime};
 use seawall_rate_limit::{Algorithm, Config, Keyed, KeyedLimiter, Quota, QuotaClass};
-
-/// In which order the threads of a model are made: loom looks for other interleavings where one thread's access meets another's
-/// last one.
-#[derive(Clone, Copy)]
-enum Order {
-    AsWritten,
-    Reversed,
-}
-
-/// Explores `body` in both orders, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
-fn explore(name: &str, floor: usize, body: impl Fn(Order) + Copy + Sync + Send + 'static) {
-    let explored = Arc::new(AtomicUsize::new(0));
-    for order in [Order::AsWritten, Order::Reversed] {
-        let mut model = loom::model::Builder::new();
-        // `LOOM_MAX_PREEMPTIONS` may ask for more.
-        model.preemption_bound = model.preemption_bound.or(Some(2));
-        // Whoever drains a key makes many steps.
-        model.max_branches = 10_000;
-        let explored = explored.clone();
-        model.check(move || {
-            explored.fetch_add(1, Ordering::Relaxed);
-            sit(None);
-            body(order);
-        });
-    }
-    let explored = explored.load(Ordering::Relaxed);
-    println!("{name}: {explored} executions explored");
-    assert!(explored >= floor, "{name}: only {explored} executions, the floor is {floor}");
-}
+use seawall_testkit::model::{Order, explore_orders};
 
 /// One set of four slots on a clock that stands still; keys from 100 on are of a class with one cell at once in half the time.
 struct Keys(KeyedLimiter<u32>, ManualTime);
@@ -119,7 +90,7 @@ fn check(key: u32) -> Role {
 
 #[test]
 fn a_call_that_meets_its_keys_eviction_counts_for_its_key_and_for_no_other() {
-    explore("a call and the eviction of its key", 200, |order| {
+    explore_orders("a call and the eviction of its key", 200, |order| {
         let keys = Keys::buckets(3);
         keys.take(0, 1);
         (1..4).for_each(|key| keys.take(key, 3));
@@ -139,7 +110,7 @@ fn a_call_that_meets_its_keys_eviction_counts_for_its_key_and_for_no_other() {
 
 #[test]
 fn a_swap_by_what_was_read_of_a_key_that_went_admits_nobody() {
-    explore("a call and a slot that came to the same time", 500, |order| {
+    explore_orders("a call and a slot that came to the same time", 500, |order| {
         let keys = Keys::buckets(2);
         keys.take(0, 1);
         keys.take(1, 1);
@@ -158,7 +129,7 @@ fn a_swap_by_what_was_read_of_a_key_that_went_admits_nobody() {
 
 #[test]
 fn a_new_key_that_two_call_has_one_slot() {
-    explore("two calls of a new key", 50, |order| {
+    explore_orders("two calls of a new key", 50, |order| {
         let keys = Keys::buckets(1);
         let said = together(&keys, order, [check(0), check(0)]);
         assert_eq!(said.iter().sum::<u32>(), 1);
@@ -168,7 +139,7 @@ fn a_new_key_that_two_call_has_one_slot() {
 
 #[test]
 fn a_new_key_that_two_call_while_a_third_wants_its_slot_has_one_limit() {
-    explore("two calls of a new key and another newcomer", 2_000, |order| {
+    explore_orders("two calls of a new key and another newcomer", 2_000, |order| {
         let keys = Keys::buckets(2);
         keys.take(1, 1);
         (2..5).for_each(|key| keys.take(key, 2));
@@ -181,7 +152,7 @@ fn a_new_key_that_two_call_while_a_third_wants_its_slot_has_one_limit() {
 
 #[test]
 fn no_two_newcomers_get_the_same_room() {
-    explore("a call and two newcomers", 2_000, |order| {
+    explore_orders("a call and two newcomers", 2_000, |order| {
         let keys = Keys::buckets(2);
         keys.take(0, 1);
         keys.take(1, 1);
@@ -196,7 +167,7 @@ fn no_two_newcomers_get_the_same_room() {
 
 #[test]
 fn what_is_given_back_while_the_key_calls_is_there_once() {
-    explore("giving back and a call", 40, |order| {
+    explore_orders("giving back and a call", 40, |order| {
         let keys = Keys::buckets(2);
         let granted = keys.0.check(&0).expect("the first of two");
         let gives_back: Role = Box::new(move |keys| {
@@ -210,7 +181,7 @@ fn what_is_given_back_while_the_key_calls_is_there_once() {
 
 #[test]
 fn what_is_given_back_while_the_key_goes_is_not_minted() {
-    explore("giving back and a newcomer", 30, |order| {
+    explore_orders("giving back and a newcomer", 30, |order| {
         let keys = Keys::buckets(2);
         let granted = keys.0.check(&0).expect("the first of two");
         keys.take(5, 1);
@@ -229,7 +200,7 @@ fn what_is_given_back_while_the_key_goes_is_not_minted() {
 
 #[test]
 fn what_was_forgotten_is_not_given_back() {
-    explore("a reset and a call", 100, |order| {
+    explore_orders("a reset and a call", 100, |order| {
         let keys = Keys::buckets(2);
         let granted = keys.0.check(&0).expect("the first of two");
         let resets: Role = Box::new(|keys| {
@@ -249,7 +220,7 @@ fn what_was_forgotten_is_not_given_back() {
 
 #[test]
 fn what_is_taken_while_a_step_of_the_clock_is_healed_is_not_forgotten() {
-    explore("two calls that find a clock which stepped back", 100, |order| {
+    explore_orders("two calls that find a clock which stepped back", 100, |order| {
         let keys = Keys::buckets(2);
         keys.take(0, 2);
         keys.1.step_back(Duration::from_millis(500));
@@ -265,7 +236,7 @@ fn what_is_taken_while_a_step_of_the_clock_is_healed_is_not_forgotten() {
 
 #[test]
 fn a_window_under_a_lock_holds_too() {
-    explore("a call and two newcomers of a window", 200, |order| {
+    explore_orders("a call and two newcomers of a window", 200, |order| {
         let keys = Keys::new(Algorithm::sliding_window(), 2);
         keys.take(0, 1);
         keys.take(1, 1);

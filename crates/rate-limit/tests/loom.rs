@@ -5,7 +5,7 @@
 #![cfg(seawall_loom)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use loom::thread;
@@ -13,37 +13,11 @@ use seawall_core::Configure;
 use seawall_core::stripe::model::sit;
 use seawall_core::time::{Clock, ManualTime};
 use seawall_rate_limit::{Algorithm, Carry, Config, Limiter, Quota};
+use seawall_testkit::model::{Order, explore_orders};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Of a window of one second in eight buckets.
 const BUCKET: Duration = Duration::from_millis(125);
-
-/// In which order the threads of a model are made: loom looks for other interleavings where one thread's access meets
-/// another's last one.
-#[derive(Clone, Copy)]
-enum Order {
-    AsWritten,
-    Reversed,
-}
-
-/// Explores `body` in both orders, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
-fn explore(name: &str, floor: usize, body: impl Fn(Order) + Copy + Sync + Send + 'static) {
-    let explored = Arc::new(AtomicUsize::new(0));
-    for order in [Order::AsWritten, Order::Reversed] {
-        let mut model = loom::model::Builder::new();
-        // `LOOM_MAX_PREEMPTIONS` may ask for more.
-        model.preemption_bound = model.preemption_bound.or(Some(2));
-        let explored = explored.clone();
-        model.check(move || {
-            explored.fetch_add(1, Ordering::Relaxed);
-            sit(None);
-            body(order);
-        });
-    }
-    let explored = explored.load(Ordering::Relaxed);
-    println!("{name}: {explored} executions explored");
-    assert!(explored >= floor, "{name}: only {explored} executions, the floor is {floor}");
-}
 
 /// The policy itself, without the handle, whose reference counts loom need not see.
 struct Limiting {
@@ -105,7 +79,7 @@ fn window(limit: u32) -> Config {
 
 #[test]
 fn a_bucket_gives_each_cell_once() {
-    explore("bucket: take, take, give back", 100, |order| {
+    explore_orders("bucket: take, take, give back", 100, |order| {
         let limiting = Limiting::new(bucket(Quota::per_second(3)));
         let mine = limiting.limiter.check().expect("the first of three");
         together(
@@ -125,7 +99,7 @@ fn a_bucket_gives_each_cell_once() {
 
 #[test]
 fn a_bucket_gives_turns_in_order_and_takes_them_back() {
-    explore("bucket: reserve, reserve, cancel", 20, |order| {
+    explore_orders("bucket: reserve, reserve, cancel", 20, |order| {
         let limiting = Limiting::new(bucket(Quota::per_second(1)));
         limiting.limiter.check().expect("the only one");
         let reserve = |limiting: &Limiting| {
@@ -150,7 +124,7 @@ fn lined_up() -> [(&'static str, fn() -> Config, Duration); 2] {
 #[test]
 fn whoever_gives_up_leaves_no_more_than_nobody_holds() {
     for (name, config, wait) in lined_up() {
-        explore(&format!("{name}: give up, give up, reserve"), 20, move |order| {
+        explore_orders(&format!("{name}: give up, give up, reserve"), 20, move |order| {
             let limiting = Limiting::new(config());
             limiting.limiter.check().expect("the only one");
             let (first, second) = {
@@ -183,7 +157,7 @@ fn whoever_gives_up_leaves_no_more_than_nobody_holds() {
 #[test]
 fn whoever_gives_up_late_takes_nothing_from_those_who_passed() {
     for (name, config, wait) in lined_up() {
-        explore(&format!("{name}: give up, time passes, take"), 20, move |order| {
+        explore_orders(&format!("{name}: give up, time passes, take"), 20, move |order| {
             let limiting = Limiting::new(config());
             limiting.limiter.check().expect("the only one");
             let turn = limiting.limiter.reserve(1, 100 * SECOND).expect("in turn").keep();
@@ -209,7 +183,7 @@ fn whoever_gives_up_late_takes_nothing_from_those_who_passed() {
 /// the one and the burst of the other three cells would pass.
 #[test]
 fn a_bucket_decides_by_one_quota() {
-    explore("bucket: take, reconfigure", 50, |order| {
+    explore_orders("bucket: take, reconfigure", 50, |order| {
         // Two cells at once, a second each; then four, half a second each.
         let limiting = Limiting::new(bucket(Quota::per_second(1).burst(2)));
         together(
@@ -232,7 +206,7 @@ fn a_bucket_decides_by_one_quota() {
 
 #[test]
 fn a_quota_that_is_replaced_is_read_in_whole() {
-    explore("bucket: read, reconfigure", 10, |order| {
+    explore_orders("bucket: read, reconfigure", 10, |order| {
         let limiting = Limiting::new(bucket(Quota::per_second(1).burst(2)));
         together(
             &limiting,
@@ -254,7 +228,7 @@ fn a_quota_that_is_replaced_is_read_in_whole() {
 
 #[test]
 fn a_bucket_takes_nothing_back_under_another_quota() {
-    explore("bucket: give back, reconfigure, take", 50, |order| {
+    explore_orders("bucket: give back, reconfigure, take", 50, |order| {
         let limiting = Limiting::new(bucket(Quota::per_second(2)));
         let mine = limiting.limiter.check_n(2).expect("both");
         together(
@@ -276,7 +250,7 @@ fn a_bucket_takes_nothing_back_under_another_quota() {
 
 #[test]
 fn a_bucket_that_is_reset_takes_nothing_back_of_before() {
-    explore("bucket: take and give back, reset and take", 50, |order| {
+    explore_orders("bucket: take and give back, reset and take", 50, |order| {
         let limiting = Limiting::new(bucket(Quota::per_second(2)));
         together(
             &limiting,
@@ -301,7 +275,7 @@ fn a_bucket_that_is_reset_takes_nothing_back_of_before() {
 /// The clock has stepped back by far: whoever asks first brings the state back, once.
 #[test]
 fn a_bucket_is_brought_back_once() {
-    explore("bucket: heal, take", 50, |order| {
+    explore_orders("bucket: heal, take", 50, |order| {
         let limiting = Limiting::new(bucket(Quota::per_second(2)));
         limiting.limiter.check_n(2).expect("both");
         limiting.time.step_back(50 * SECOND);
@@ -315,7 +289,7 @@ fn a_bucket_is_brought_back_once() {
 
 #[test]
 fn a_window_gives_each_cell_once() {
-    explore("window: take, give back and take", 100, |order| {
+    explore_orders("window: take, give back and take", 100, |order| {
         let limiting = Limiting::new(window(3));
         let mine = limiting.limiter.check().expect("the first of three");
         together(
@@ -337,7 +311,7 @@ fn a_window_gives_each_cell_once() {
 /// must be, and given back to where it is.
 #[test]
 fn a_window_loses_no_cell_where_a_bucket_begins() {
-    explore("window: take, next bucket", 50, |order| {
+    explore_orders("window: take, next bucket", 50, |order| {
         let limiting = Limiting::new(window(2));
         limiting.take(0);
         together(
@@ -361,7 +335,7 @@ fn a_window_loses_no_cell_where_a_bucket_begins() {
 
 #[test]
 fn a_receipt_names_the_bucket_that_has_the_cell() {
-    explore("window: take, next bucket, give back", 50, |order| {
+    explore_orders("window: take, next bucket, give back", 50, |order| {
         let limiting = Limiting::new(window(4));
         limiting.limiter.check().expect("it opens the bucket");
         let receipt = Arc::new(std::sync::Mutex::new(None));
@@ -392,7 +366,7 @@ fn a_receipt_names_the_bucket_that_has_the_cell() {
 /// A full window refuses without the lock. Whoever is told to come back is told when that was so: never while there is room.
 #[test]
 fn a_full_window_refuses_by_what_belongs_together() {
-    explore("window: refuse, give back", 20, |order| {
+    explore_orders("window: refuse, give back", 20, |order| {
         let limiting = Limiting::new(window(1));
         let mine = limiting.limiter.check().expect("the only one");
         let wait = limiting.limiter.check().expect_err("full").retry_after().expect("later");
@@ -421,7 +395,7 @@ fn a_full_window_refuses_by_what_belongs_together() {
 /// The same while the window is replaced: the wait, the quota and the reset that are told are of one window.
 #[test]
 fn what_a_full_window_tells_is_of_one_window() {
-    explore("window: refuse, look, reconfigure", 20, |order| {
+    explore_orders("window: refuse, look, reconfigure", 20, |order| {
         let limiting = Limiting::new(window(1));
         limiting.limiter.check().expect("the only one");
         let told = limiting.limiter.check().expect_err("full");
@@ -448,7 +422,7 @@ fn what_a_full_window_tells_is_of_one_window() {
 
 #[test]
 fn a_look_sees_what_belongs_together() {
-    explore("window: look, take, next bucket", 20, |order| {
+    explore_orders("window: look, take, next bucket", 20, |order| {
         let limiting = Limiting::new(window(2));
         limiting.limiter.check().expect("the first of two");
         together(

@@ -5,7 +5,6 @@
 #![cfg(seawall_loom)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use loom::thread;
@@ -13,23 +12,7 @@ use seawall_core::Outcome;
 use seawall_core::stripe::model::sit;
 use seawall_core::time::{Clock, ManualTime};
 use seawall_retry::{Budget, BudgetConfig, Deposits, InFlight, Tokens};
-
-/// Explores `body`, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
-fn explore(name: &str, floor: usize, body: impl Fn() + Sync + Send + 'static) {
-    let mut model = loom::model::Builder::new();
-    // `LOOM_MAX_PREEMPTIONS` may ask for more.
-    model.preemption_bound = model.preemption_bound.or(Some(2));
-    let explored = Arc::new(AtomicUsize::new(0));
-    let counted = explored.clone();
-    model.check(move || {
-        counted.fetch_add(1, Ordering::Relaxed);
-        sit(None);
-        body();
-    });
-    let explored = explored.load(Ordering::Relaxed);
-    println!("{name}: {explored} executions explored");
-    assert!(explored >= floor, "{name}: only {explored} executions, the floor is {floor}");
-}
+use seawall_testkit::model::explore;
 
 fn budget(config: impl Into<BudgetConfig>) -> (Arc<Budget>, ManualTime) {
     let (clock, time) = Clock::manual();

@@ -5,8 +5,6 @@
 #![cfg(seawall_loom)]
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -14,25 +12,9 @@ use loom::thread;
 use seawall_core::stripe::model::sit;
 use seawall_core::time::Clock;
 use seawall_retry::{Hedge, HedgeConfig, HedgeDelay};
+use seawall_testkit::model::explore;
 
 const MS: Duration = Duration::from_millis(1);
-
-/// Explores `body`, and fails if fewer than `floor` executions were explored: a model that shrank proves less.
-fn explore(name: &str, floor: usize, body: impl Fn() + Sync + Send + 'static) {
-    let mut model = loom::model::Builder::new();
-    // `LOOM_MAX_PREEMPTIONS` may ask for more.
-    model.preemption_bound = model.preemption_bound.or(Some(2));
-    let explored = Arc::new(AtomicUsize::new(0));
-    let counted = explored.clone();
-    model.check(move || {
-        counted.fetch_add(1, Ordering::Relaxed);
-        sit(None);
-        body();
-    });
-    let explored = explored.load(Ordering::Relaxed);
-    println!("{name}: {explored} executions explored");
-    assert!(explored >= floor, "{name}: only {explored} executions, the floor is {floor}");
-}
 
 type Call = Pin<Box<dyn Future<Output = Result<(), ()>> + Send>>;
 

@@ -5,6 +5,8 @@ pub mod cancel;
 pub mod contract;
 pub mod drive;
 pub mod exec;
+#[cfg(seawall_loom)]
+pub mod model;
 pub mod random;
 #[cfg(unix)]
 pub mod server;
