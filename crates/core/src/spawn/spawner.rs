@@ -12,7 +12,7 @@ pub type Work = Box<dyn FnOnce() + Send>;
 ///
 /// | spawner | a task | blocking work |
 /// |---|---|---|
-/// | [`tokio`](Self::tokio) | a task of that runtime | a thread of the runtime's blocking pool |
+/// | [`tokio`](Self::tokio) | a task of that runtime | one of the runtime's threads for such work |
 /// | [`threads`](Self::threads) | a thread of its own, until the task ends | a thread of its own |
 /// | [`custom`](Self::custom) | a [`Spawn`] | a [`Spawn`] |
 ///
@@ -119,7 +119,7 @@ fn on_a_thread(work: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
     started.map(drop).map_err(|error| SpawnError::new("no more threads").because(error))
 }
 
-/// Tokio panics when the system has no thread for the first work of a pool.
+/// Tokio panics when the system has no thread for the first work of a runtime.
 #[cfg(feature = "tokio")]
 fn unless_it_panics(start: impl FnOnce()) -> Result<(), SpawnError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(start))

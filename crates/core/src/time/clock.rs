@@ -37,8 +37,8 @@ enum Kind {
 
 /// A user's own clock and timer.
 pub trait TimeDriver: Send + Sync {
-    /// The time now, since any zero. A limiter counts from when it is made: nine years after that some algorithms have counted to
-    /// their end (token buckets of keys after four and a half). It may step backwards: every algorithm here takes that without
+    /// The time now, since any zero. What counts time counts from when it is made: nine years after that some algorithms have counted
+    /// to their end (token buckets of keys after four and a half). It may step backwards: every algorithm here takes that without
     /// over-admitting, and is back after its own time.
     fn now(&self) -> Timestamp;
 
