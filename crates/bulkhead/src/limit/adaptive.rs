@@ -4,6 +4,19 @@ use super::{Aimd, Correlation, Gradient, Gradient2, LimitAlgorithm, Vegas, Windo
 
 /// Which algorithm finds the limit.
 ///
+/// The [default](Self::default) is [`Gradient`] as it comes: the one to begin with, for it alone needs to be told nothing about
+/// the service and measures again, while it runs, what calls take with little load.
+///
+/// ```
+/// use seawall_bulkhead::limit::{Adaptive, Gradient};
+/// use seawall_bulkhead::{Bulkhead, Config};
+///
+/// assert_eq!(Adaptive::default(), Gradient::default().into());
+/// let bulkhead = Bulkhead::new(Config::adaptive(Adaptive::default()))?;
+/// assert_eq!(bulkhead.limit(), 3, "it begins with a measurement at its lowest limit");
+/// # Ok::<(), seawall_core::ConfigError>(())
+/// ```
+///
 /// With feature `serde` it is a table named after the algorithm, in which everything may be left out:
 /// `adaptive = { vegas = { max = 100 } }`, or `adaptive = { windowed = { inner = { gradient2 = {} } } }`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +36,13 @@ pub enum Adaptive {
     Correlation(Correlation),
     /// One of the first three, fed with summaries.
     Windowed(Windowed),
+}
+
+impl Default for Adaptive {
+    /// [`Gradient`] with its defaults.
+    fn default() -> Self {
+        Self::Gradient(Gradient::default())
+    }
 }
 
 impl Adaptive {

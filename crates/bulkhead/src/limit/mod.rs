@@ -3,15 +3,20 @@
 //! An algorithm reads no clock and holds no lock: what it decides follows from the samples alone, so a recorded run can be
 //! replayed. [`Bulkhead`](crate::Bulkhead) feeds one; a test or a simulation may too.
 //!
-//! | algorithm | what tells it of overload | take it when |
-//! |---|---|---|
-//! | [`Aimd`] | calls that fail or take too long | what is called says so when it has too much |
-//! | [`Vegas`] | a queue, by how much longer calls take than the quickest one | calls take about the same time |
-//! | [`Gradient2`] | calls that take longer than they used to | calls differ, and what they take drifts |
-//! | [`Gradient`] | calls that take longer than with little load, which is measured again and again | a short time of little load is no harm |
-//! | [`Correlation`] | a queue, and more in flight that brings no more throughput | there are enough calls for windows of a second |
+//! | algorithm | what tells it of overload | what it needs to be told | what it does badly |
+//! |---|---|---|---|
+//! | [`Gradient`] | calls that take longer than with little load, which it measures again and again | nothing | at the beginning and about once a minute it lets in few calls until 50 of them have completed |
+//! | [`Aimd`] | calls that fail or take too long | its `timeout` | the `timeout` is a promise: too long, and all calls take that long; too short for what the service can do, and hardly any are let in |
+//! | [`Vegas`] | a queue, by how much longer calls take than the quickest one | how many may wait: its thresholds | calls that differ look like a queue, and a large limit has too little of one |
+//! | [`Gradient2`] | calls that take longer than they used to | how long an overload may last: `long_window` and `tolerance` | under lasting overload it creeps up, for it gets used to it |
+//! | [`Correlation`] | a queue, and more in flight that brings no more throughput | nothing | it is cautious: calls stay quick, and more could have been answered |
 //!
-//! [`Windowed`] feeds one of the first three with a summary of many calls instead of each of them. [`Bbr`] is no limit but a gate
+//! [`Adaptive::default`] is the one to begin with: [`Gradient`] as it comes. A limit is worth having if under overload nearly as many
+//! calls are answered in time as with the best fixed limit and hardly slower than without load; of these defaults, the constants
+//! of the libraries that the algorithms come from, only those of [`Gradient`] do that without a word about the service. The design notes
+//! of this crate have the simulation, its figures, and settings with which [`Aimd`], [`Vegas`] and [`Gradient2`] do it too.
+//!
+//! [`Windowed`] feeds [`Aimd`], [`Vegas`] or [`Gradient2`] with a summary of many calls instead of each of them. [`Bbr`] is no limit but a gate
 //! beside one: it refuses calls while the processor is busy.
 //!
 //! ```

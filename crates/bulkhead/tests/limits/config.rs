@@ -103,9 +103,15 @@ fn all_begin_with_the_limit_that_is_their_first() {
         (Gradient::default().into(), 3),
         (Correlation::default().into(), 20),
         (Windowed::new(Vegas::default().initial(7)).into(), 7),
+        (Adaptive::default(), 3),
     ] {
         assert_eq!(adaptive.build().expect("valid").limit(), first, "{adaptive:?}");
     }
+}
+
+#[test]
+fn the_one_to_begin_with_needs_to_be_told_nothing() {
+    assert_eq!(Adaptive::default(), Adaptive::from(Gradient::default()));
 }
 
 #[cfg(feature = "serde")]
@@ -166,6 +172,9 @@ mod serde {
             ("adaptive = { windowed = { inner = { gradient = {} } } }", "gradient"),
             ("adaptive = { windowed = { window = \"1s\" } }", "inner"),
             ("adaptive = { magic = {} }", "magic"),
+            // The one to begin with is chosen in code: in a file an algorithm has to be named.
+            ("adaptive = {}", "adaptive"),
+            ("", "adaptive"),
             ("adaptive = { aimd = { timeout = 5 } }", "timeout"),
         ] {
             let error = toml::from_str::<File>(text).expect_err(text).to_string();
