@@ -13,10 +13,11 @@ use super::{LimitAlgorithm, Sample, Signal};
 ///
 /// A window ends with the first call that ends after `window`, or after twice the time of the quickest call if that is longer, up to
 /// `longest`, once there were `min_samples` calls; until then it goes on. The summary is one call that took what `summary` says,
-/// with the most calls in flight; it was dropped if one of them was. Calls that took less than `min_rtt` are left out.
+/// with the most calls in flight; it was dropped if one of them was, or more of them than `max_dropped`. Calls that took less than
+/// `min_rtt` are left out.
 ///
 /// An abandoned call is one of the window's if it took longer than the summary of the others; if all were abandoned, so is their
-/// summary.
+/// summary. Where `max_dropped` is above 0, that goes for dropped calls too.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -39,6 +40,10 @@ pub struct Windowed {
     /// Calls that take less are left out. Default 100 µs.
     #[cfg_attr(feature = "serde", serde(default = "default_min_rtt", with = "humantime_serde"))]
     pub min_rtt: Duration,
+    /// Which share of the calls may be dropped that completed or were dropped, before the summary counts as dropped: 0 to 1. Default 0:
+    /// one dropped call is enough. With 1 dropped calls tell only what they took at least.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub max_dropped: f64,
 }
 
 setters!(Windowed {
@@ -48,6 +53,7 @@ setters!(Windowed {
     min_samples: u32,
     summary: Summary,
     min_rtt: Duration,
+    max_dropped: f64,
 });
 
 const fn default_window() -> Duration {
@@ -72,6 +78,7 @@ impl Windowed {
             min_samples: default_min_samples(),
             summary: Summary::default(),
             min_rtt: default_min_rtt(),
+            max_dropped: 0.0,
         }
     }
 
@@ -99,10 +106,11 @@ impl Windowed {
         if let Summary::Percentile(quantile) = self.summary {
             fields.share("summary", quantile)?;
         }
+        fields.number("max_dropped", self.max_dropped, 0.0, 1.0)?;
         Ok(WindowedLimit {
             config: self,
             algorithm,
-            calls: SampleWindow::new(self.summary),
+            calls: SampleWindow::new(self.summary).max_dropped(self.max_dropped),
             window_end: Timestamp::ZERO,
             now: Timestamp::ZERO,
         })

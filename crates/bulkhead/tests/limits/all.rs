@@ -31,6 +31,7 @@ fn all() -> Vec<Adaptive> {
     for inner in per_call() {
         all.push(windowed(inner, Summary::Average).into());
         all.push(windowed(inner, Summary::Percentile(0.9)).into());
+        all.push(windowed(inner, Summary::Average).max_dropped(0.5).into());
     }
     all.push(Gradient::default().min(MIN).max(MAX).window(ms(20)).probe_calls(2).probe_every(ms(99_999_999)).into());
     let correlation =

@@ -77,6 +77,9 @@ fn what_cannot_be_is_named_with_its_value_and_what_could() {
             error(windowed.summary(Summary::Percentile(0.0))),
             "`windowed.summary` is 0, must be a number above 0 and at most 1",
         ),
+        (error(windowed.max_dropped(NAN)), "`windowed.max_dropped` is NaN, must be a number from 0 to 1"),
+        (error(windowed.max_dropped(-0.1)), "`windowed.max_dropped` is -0.1, must be a number from 0 to 1"),
+        (error(windowed.max_dropped(1.1)), "`windowed.max_dropped` is 1.1, must be a number from 0 to 1"),
         (error(Windowed::new(aimd.min(0))), "`aimd.min` is 0, must be 1 to the `max`"),
     ] {
         assert_eq!(error.to_string(), text);
@@ -154,6 +157,10 @@ mod serde {
                     .into(),
             ),
             ("adaptive = { windowed = { inner = { aimd = {} } } }", Windowed::new(Aimd::default()).into()),
+            (
+                "adaptive = { windowed = { inner = { aimd = {} }, max_dropped = 0.1 } }",
+                Windowed::new(Aimd::default()).max_dropped(0.1).into(),
+            ),
         ] {
             assert_eq!(read(text), adaptive, "{text}");
             let written = toml::to_string(&File { adaptive }).expect("can be written");

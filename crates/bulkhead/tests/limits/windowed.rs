@@ -116,6 +116,55 @@ fn abandoned_calls_count_where_they_took_longer() {
     }
 }
 
+/// Feeds one more window of four calls, and tells what became of it.
+fn window_of(fed: &mut Fed<WindowedLimit<Kept>>, calls: [(u64, Signal); 4]) -> (u64, Signal) {
+    fed.wait(1_001);
+    let before = told(fed).len();
+    calls.into_iter().for_each(|(rtt, signal)| {
+        fed.ended(rtt, 1, signal);
+    });
+    assert_eq!(told(fed).len(), before + 1, "one window");
+    let summary = told(fed)[before];
+    (u64::try_from(summary.rtt.as_millis()).expect("short"), summary.signal)
+}
+
+#[test]
+fn a_window_bears_a_share_of_dropped_calls() {
+    use Signal::{Abandoned, Completed, Dropped};
+    for (max_dropped, dropped) in [(0.0, 1), (0.24, 1), (0.25, 2), (0.49, 2), (0.5, 3), (0.99, 4), (1.0, 5)] {
+        let mut fed = kept(config().min_samples(4).max_dropped(max_dropped));
+        for count in 0..=4 {
+            // The count begins again with each window.
+            let calls = [0, 1, 2, 3].map(|call| (10, if call < count { Dropped } else { Completed }));
+            let signal = match count {
+                _ if count >= dropped => Dropped,
+                4 => Abandoned,
+                _ => Completed,
+            };
+            assert_eq!(window_of(&mut fed, calls), (10, signal), "{count} of four, at most {max_dropped}");
+        }
+    }
+    let mut fed = kept(config().min_samples(4).max_dropped(0.5));
+    let calls = [(10, Abandoned), (10, Completed), (10, Dropped), (10, Dropped)];
+    assert_eq!(window_of(&mut fed, calls).1, Dropped, "two of the three that ended");
+}
+
+#[test]
+fn a_dropped_call_that_is_borne_counts_where_it_took_longer() {
+    use Signal::{Completed, Dropped};
+    for (summary, longer) in [(Summary::Average, 100), (Summary::Percentile(0.5), 50)] {
+        let config = config().min_samples(4).summary(summary);
+        let mut fed = kept(config.max_dropped(0.5));
+        let quick = [(50, Completed), (1, Dropped), (1, Dropped), (50, Completed)];
+        assert_eq!(window_of(&mut fed, quick), (50, Completed), "{summary:?}: a refusal takes less than calls do");
+        let slow = [(50, Completed), (100, Dropped), (200, Dropped), (50, Completed)];
+        assert_eq!(window_of(&mut fed, slow), (longer, Completed), "{summary:?}");
+        let mut fed = kept(config);
+        let all = (if summary == Summary::Average { 25 } else { 1 }, Dropped);
+        assert_eq!(window_of(&mut fed, quick), all, "{summary:?}: where none is borne, each is one of the window's");
+    }
+}
+
 #[test]
 fn a_clock_that_steps_back_begins_another_window() {
     let mut fed = kept(config());
