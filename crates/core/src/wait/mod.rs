@@ -3,18 +3,21 @@
 //! [`WaitQueue`] is what patterns use. [`Line`], [`Discipline`] and [`Pace`] are the pure parts that it is made of, for
 //! patterns whose capacity is not one number.
 
+mod claim;
 mod discipline;
 mod line;
 mod pace;
 mod priority;
 mod queue;
+mod stripes;
 mod wakers;
 
+pub use claim::{Claim, Turn};
 pub use discipline::{CoDel, Discipline, Order};
 pub use line::{Found, Line, Place, Waiter};
 pub use pace::Pace;
 pub use priority::Priority;
-pub use queue::{Claim, Turn, WaitQueue};
+pub use queue::WaitQueue;
 pub use wakers::Wakers;
 
 /// Why somebody who waited will not be served.

@@ -1,8 +1,8 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::{Discipline, Found, Line, Pace, Place, Priority, Unserved, Waiter, Wakers};
-use crate::stripe::{self, Padded};
+use super::stripes::{Stripes, Taken, total_order};
+use super::{Claim, Discipline, Found, Line, Pace, Place, Priority, Turn, Unserved, Waiter, Wakers};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::time::{Now, Timestamp};
@@ -28,7 +28,7 @@ use crate::time::{Now, Timestamp};
 /// constant number of steps, and for one look at each stripe.
 #[derive(Debug)]
 pub struct WaitQueue {
-    stripes: Box<[Padded<Stripe>]>,
+    stripes: Stripes,
     /// In the lower half, how many reasons there are to come through the lock: those who wait, those who look a second time,
     /// and one for all permits that are to be withdrawn. In the upper half, how often one was announced.
     ///
@@ -38,18 +38,6 @@ pub struct WaitQueue {
     /// What is known of the locked part without the lock: of one moment each.
     told: Told,
     locked: Mutex<Locked>,
-}
-
-/// What lies in one stripe.
-///
-/// Stripes are looked at one after the other, so a permit that goes from one to another may be overlooked. But a sum over all of
-/// them that is the same twice was true in between, because what was taken meanwhile can only be made up for by a release.
-#[derive(Debug, Default)]
-struct Stripe {
-    /// The lower half counts permits, the upper half the releases.
-    word: AtomicU64,
-    /// The last sum over all stripes that was found twice by whoever has this stripe: what is seen once more is still true.
-    proven: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -73,118 +61,19 @@ struct Locked {
     withdrawn: u32,
 }
 
-/// What somebody asks of a [`WaitQueue`].
-#[derive(Clone, Copy, Debug)]
-#[must_use]
-pub struct Claim {
-    permits: u32,
-    priority: Priority,
-    deadline: Option<Timestamp>,
-    max_wait: Option<Duration>,
-}
+/// One more announcement, in the upper half.
+const ANNOUNCED: u64 = 1 << u32::BITS;
 
-/// What [`WaitQueue::enter`] gives.
-#[derive(Debug)]
-pub enum Turn {
-    /// The permits, at once.
-    Now,
-    /// A place in the line.
-    Later(Place),
-    /// Neither: too little is free and the line is full.
-    Full,
-    /// Neither: the turn would come after the deadline, in so long a time if that is known.
-    TooLate(Option<Duration>),
-    /// Neither: more is asked for than there is in all.
-    Never,
-}
-
-impl Claim {
-    /// One permit, at [`Priority::Normal`], without a deadline.
-    pub const fn new() -> Self {
-        Self { permits: 1, priority: Priority::Normal, deadline: None, max_wait: None }
-    }
-
-    /// So many permits, all at once.
-    pub const fn permits(mut self, permits: u32) -> Self {
-        self.permits = permits;
-        self
-    }
-
-    /// Of this priority.
-    pub const fn priority(mut self, priority: Priority) -> Self {
-        self.priority = priority;
-        self
-    }
-
-    /// Refused at once if its turn is expected later.
-    pub const fn until(mut self, deadline: Option<Timestamp>) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// Without a deadline: refused at once if its turn is expected later than so long after it enters.
-    pub const fn or_within(mut self, max_wait: Duration) -> Self {
-        self.max_wait = Some(max_wait);
-        self
-    }
-
-    /// The same, with the earlier of its deadline and this one.
-    pub fn earlier(self, deadline: Option<Timestamp>) -> Self {
-        let earlier = match (self.deadline, deadline) {
-            (Some(own), Some(other)) => Some(own.min(other)),
-            (own, other) => own.or(other),
-        };
-        self.until(earlier)
-    }
-
-    /// How many permits it asks for.
-    pub const fn wanted(&self) -> u32 {
-        self.permits
-    }
-
-    /// How much it matters.
-    pub const fn get_priority(&self) -> Priority {
-        self.priority
-    }
-
-    /// When it is too late.
-    pub const fn deadline(&self) -> Option<Timestamp> {
-        self.deadline
-    }
-
-    /// When it is too late if it enters at `now`.
-    pub fn deadline_from(&self, now: Timestamp) -> Option<Timestamp> {
-        self.deadline.or_else(|| self.max_wait.map(|wait| now + wait))
-    }
-}
-
-impl Default for Claim {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-const HALF: u32 = u32::BITS;
-/// One more in the upper half.
-const UPPER: u64 = 1 << HALF;
-
-const fn lower(word: u64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
-    {
-        word as u32
-    }
+/// How many reasons there are to come through the lock.
+const fn reasons(attention: u64) -> u64 {
+    attention & (ANNOUNCED - 1)
 }
 
 impl WaitQueue {
     /// So many permits, and at most `bound` who wait for one.
     pub fn new(permits: u32, bound: usize) -> Self {
-        let stripes = stripe::seats();
-        let count = u32::try_from(stripes).unwrap_or(u32::MAX);
-        let share = |stripe: u32| u64::from(permits / count) + u64::from(stripe < permits % count);
         Self {
-            stripes: (0..count)
-                .map(|stripe| Padded(Stripe { word: AtomicU64::new(share(stripe)), proven: AtomicU64::new(u64::MAX) }))
-                .collect(),
+            stripes: Stripes::new(permits),
             attention: AtomicU64::new(0),
             told: Told {
                 permits: AtomicU32::new(permits),
@@ -216,28 +105,22 @@ impl WaitQueue {
     #[inline]
     pub fn try_take_many(&self, permits: u32) -> Result<(), u32> {
         let before = self.attention.load(Ordering::SeqCst);
-        if lower(before) == 0 {
-            let own = self.own();
-            let Stripe { word, proven } = &self.stripes[own].0;
-            if take(word, permits).is_ok() {
-                return Ok(());
-            }
-            let proven = proven.load(Ordering::SeqCst);
-            if lower(proven) < permits && self.sum() == proven {
-                return Err(lower(proven));
-            }
-            return self.take_elsewhere(own, permits, before);
+        if reasons(before) > 0 {
+            return self.take_past(permits);
         }
-        self.take_past(permits)
+        match self.stripes.take_from_own(permits) {
+            Taken::All => Ok(()),
+            Taken::Short { free } => Err(free),
+            Taken::Unknown => self.take_elsewhere(permits, before),
+        }
     }
 
     #[inline(never)]
-    fn take_elsewhere(&self, own: usize, permits: u32, before: u64) -> Result<(), u32> {
-        let Err(seen) = self.take_from_one(own, permits) else { return Ok(()) };
+    fn take_elsewhere(&self, permits: u32, before: u64) -> Result<(), u32> {
+        let Err(seen) = self.stripes.take_from_one(permits) else { return Ok(()) };
         // Nobody gathered or withdrew while the stripes were looked at, so what was free lay in them.
-        if self.is_shortage(permits, seen) && self.attention.load(Ordering::SeqCst) == before {
-            self.stripes[own].0.proven.store(seen, Ordering::SeqCst);
-            return Err(lower(seen));
+        if self.stripes.is_shortage(permits, seen) && self.attention.load(Ordering::SeqCst) == before {
+            return Err(self.stripes.remember(seen));
         }
         self.take_past(permits)
     }
@@ -251,41 +134,10 @@ impl WaitQueue {
     /// Takes what is asked for, or a place in the line.
     #[inline]
     pub fn enter(&self, claim: Claim, now: &Now<'_>) -> Turn {
-        if lower(self.attention.load(Ordering::SeqCst)) == 0 && self.take_from_one(self.own(), claim.permits).is_ok() {
+        if reasons(self.attention.load(Ordering::SeqCst)) == 0 && self.stripes.take_from_one(claim.wanted()).is_ok() {
             return Turn::Now;
         }
         self.enter_locked(claim, now.get())
-    }
-
-    /// Takes from the stripe of this thread, or from the next that has enough; otherwise tells the sum of what was seen.
-    #[inline]
-    fn take_from_one(&self, own: usize, permits: u32) -> Result<(), u64> {
-        let mut seen = 0_u64;
-        let (before, from_own) = self.stripes.split_at(own);
-        for stripe in from_own.iter().chain(before) {
-            seen = seen.wrapping_add(match take(&stripe.0.word, permits) {
-                Ok(()) => return Ok(()),
-                Err(there) => there,
-            });
-        }
-        Err(seen)
-    }
-
-    /// Whether there was a moment at which the stripes had fewer than `permits`, after a look that found them to have `seen`.
-    #[inline]
-    fn is_shortage(&self, permits: u32, seen: u64) -> bool {
-        total_order();
-        lower(seen) < permits && self.sum() == seen
-    }
-
-    #[inline]
-    fn sum(&self) -> u64 {
-        self.stripes.iter().fold(0, |sum, stripe| sum.wrapping_add(stripe.0.word.load(Ordering::SeqCst)))
-    }
-
-    #[inline]
-    fn own(&self) -> usize {
-        stripe::seat().min(self.stripes.len() - 1)
     }
 
     #[cold]
@@ -307,7 +159,7 @@ impl WaitQueue {
             // Whoever takes one past us began before this.
             self.announce();
             self.withdraw(&mut locked);
-            if self.take_past_nobody(&locked, claim.permits) {
+            if self.take_past_nobody(&locked, claim.wanted()) {
                 self.conclude(1);
                 return Turn::Now;
             }
@@ -338,33 +190,11 @@ impl WaitQueue {
     }
 
     fn take_past_nobody(&self, locked: &Locked, permits: u32) -> bool {
-        locked.withdrawn == 0 && locked.line.waiting() == 0 && self.gather(permits)
-    }
-
-    /// Takes from all stripes together. What is short is put back: whoever takes past the lock meanwhile began before the
-    /// lock was taken, and sees that somebody was announced.
-    fn gather(&self, permits: u32) -> bool {
-        let mut short = permits;
-        let (before, from_own) = self.stripes.split_at(self.own());
-        for stripe in from_own.iter().chain(before) {
-            if short == 0 {
-                break;
-            }
-            short -= take_at_most(&stripe.0.word, short);
-        }
-        if short > 0 && short < permits {
-            self.put(permits - short);
-        }
-        short == 0
-    }
-
-    #[inline]
-    fn put(&self, permits: u32) {
-        self.stripes[self.own()].0.word.fetch_add(UPPER + u64::from(permits), Ordering::SeqCst);
+        locked.withdrawn == 0 && locked.line.waiting() == 0 && self.stripes.gather(permits)
     }
 
     fn announce(&self) {
-        self.attention.fetch_add(UPPER + 1, Ordering::SeqCst);
+        self.attention.fetch_add(ANNOUNCED + 1, Ordering::SeqCst);
         total_order();
     }
 
@@ -381,9 +211,9 @@ impl WaitQueue {
     /// Gives so many permits back.
     #[inline]
     pub fn release_many(&self, permits: u32, now: &Now<'_>) {
-        self.put(permits);
+        self.stripes.put(permits);
         total_order();
-        if lower(self.attention.load(Ordering::SeqCst)) > 0 {
+        if reasons(self.attention.load(Ordering::SeqCst)) > 0 {
             self.serve(now.get());
         }
     }
@@ -413,7 +243,7 @@ impl WaitQueue {
             }
             let Some(next) = locked.discipline.next(&locked.line, now) else { break };
             let permits = locked.line.waiter(next).map_or(0, |waiter| waiter.permits);
-            if !self.gather(permits) {
+            if !self.stripes.gather(permits) {
                 break;
             }
             locked.pace.turn(permits, now);
@@ -432,9 +262,7 @@ impl WaitQueue {
         if locked.withdrawn == 0 {
             return;
         }
-        for stripe in &self.stripes {
-            locked.withdrawn -= take_at_most(&stripe.0.word, locked.withdrawn);
-        }
+        locked.withdrawn -= self.stripes.take_at_most(locked.withdrawn);
         if locked.withdrawn == 0 {
             self.conclude(1);
         }
@@ -471,7 +299,7 @@ impl WaitQueue {
             // Whoever asks for less than the one who left may be served by what is free already.
             Found::Waiting => {
                 self.conclude(1);
-                if lower(self.attention.load(Ordering::SeqCst)) > 0 {
+                if reasons(self.attention.load(Ordering::SeqCst)) > 0 {
                     self.serve(now.get());
                 }
             }
@@ -526,7 +354,7 @@ impl WaitQueue {
                 self.conclude(1);
             }
             self.told.withdrawn.store(locked.withdrawn, Ordering::Relaxed);
-            self.put(to - from - kept);
+            self.stripes.put(to - from - kept);
         }
         self.conclude(1);
         (from, to)
@@ -566,9 +394,8 @@ impl WaitQueue {
     #[inline]
     pub fn would_refuse(&self, permits: u32) -> bool {
         let before = self.attention.load(Ordering::SeqCst);
-        if lower(before) == 0 {
-            let enough = lower(self.stripes[self.own()].0.word.load(Ordering::SeqCst)) >= permits;
-            if enough || !self.is_shortage(permits, self.sum()) {
+        if reasons(before) == 0 {
+            if !self.stripes.are_short_of(permits) {
                 return false;
             }
             // As in `try_take_many`: somebody who gathers in vain hides what is free.
@@ -584,7 +411,7 @@ impl WaitQueue {
     #[cold]
     fn would_refuse_locked(&self, permits: u32) -> bool {
         let locked = self.locked.lock();
-        locked.withdrawn > 0 || locked.line.waiting() > 0 || self.is_shortage(permits, self.sum())
+        locked.withdrawn > 0 || locked.line.waiting() > 0 || self.stripes.are_short_of(permits)
     }
 
     /// How many permits there are in all.
@@ -596,7 +423,7 @@ impl WaitQueue {
     /// How many permits are free, as near as concurrent callers let it be told.
     #[inline]
     pub fn free(&self) -> u32 {
-        lower(self.sum())
+        self.stripes.free()
     }
 
     /// How many permits are out, as near as concurrent callers let it be told. More than there are after a reduction.
@@ -645,7 +472,7 @@ impl WaitQueue {
 impl Locked {
     /// A place in the line, and the slot of the one who gives way for it.
     fn line_up(&mut self, claim: Claim, now: Timestamp) -> Result<(Place, Option<usize>), Turn> {
-        if claim.permits > self.permits {
+        if claim.wanted() > self.permits {
             return Err(Turn::Never);
         }
         if let Some(deadline) = claim.deadline_from(now) {
@@ -655,7 +482,7 @@ impl Locked {
                 return Err(Turn::TooLate(wait));
             }
         }
-        let class = claim.priority as usize;
+        let class = claim.get_priority() as usize;
         let displaced = if self.line.waiting() < self.bound {
             None
         } else {
@@ -665,71 +492,12 @@ impl Locked {
         if self.line.waiting() == 0 {
             self.pace.line_forms(now);
         }
-        let place = self.line.push(Waiter { class, permits: claim.permits, since: now });
+        let place = self.line.push(Waiter { class, permits: claim.wanted(), since: now });
         Ok((place, displaced))
     }
 
     fn expected_wait(&self, claim: Claim, now: Timestamp) -> Option<Duration> {
-        let ahead = self.discipline.ahead(&self.line, claim.priority as usize, now);
-        self.pace.until(ahead + u64::from(claim.permits), self.line.waiting() > 0, now)
-    }
-}
-
-/// Takes `permits` from a stripe that has so many; otherwise tells what was there.
-#[inline]
-fn take(stripe: &AtomicU64, permits: u32) -> Result<(), u64> {
-    let mut there = stripe.load(Ordering::SeqCst);
-    while lower(there) >= permits {
-        let less = there - u64::from(permits);
-        match stripe.compare_exchange_weak(there, less, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => return Ok(()),
-            Err(found) => there = found,
-        }
-    }
-    Err(there)
-}
-
-/// Takes what a stripe has, at most `most`, and tells how much it was.
-fn take_at_most(stripe: &AtomicU64, most: u32) -> u32 {
-    let taken = |there: u64| lower(there).min(most);
-    let less = |there: u64| (taken(there) > 0).then(|| there - u64::from(taken(there)));
-    stripe.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).map_or(0, taken)
-}
-
-/// The operations around it are in the one total order of all sequentially consistent ones. Loom gives them less than that,
-/// so a model needs a fence.
-#[inline]
-fn total_order() {
-    #[cfg(seawall_loom)]
-    crate::sync::atomic::fence(Ordering::SeqCst);
-}
-
-#[cfg(all(test, not(seawall_loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sum_that_has_changed_since_proves_nothing() {
-        let now = Now::at(Timestamp::ZERO);
-        let queue = WaitQueue::new(1, 0);
-        assert!(queue.try_take());
-        let seen = queue.sum();
-        assert!(queue.is_shortage(1, seen));
-        queue.release(&now);
-        assert!(!queue.is_shortage(1, seen), "one was released meanwhile");
-        assert!(queue.try_take());
-        assert!(!queue.is_shortage(1, seen), "one was released and taken meanwhile");
-        assert!(!queue.is_shortage(0, queue.sum()), "there are enough");
-    }
-
-    #[test]
-    fn what_is_taken_and_put_back_elsewhere_shows_in_the_sum() {
-        let queue = WaitQueue::new(2, 0);
-        let before = queue.sum();
-        assert!(queue.try_take());
-        assert_ne!(queue.sum(), before);
-        queue.release(&Now::at(Timestamp::ZERO));
-        assert_eq!(lower(queue.sum()), lower(before));
-        assert_ne!(queue.sum(), before);
+        let ahead = self.discipline.ahead(&self.line, claim.get_priority() as usize, now);
+        self.pace.until(ahead + u64::from(claim.wanted()), self.line.waiting() > 0, now)
     }
 }
