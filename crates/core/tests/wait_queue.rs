@@ -428,6 +428,15 @@ fn nothing_is_foretold_before_the_pace_is_known() {
 }
 
 #[test]
+fn what_a_wait_took_lately_is_told_though_nothing_is_foretold_by_it() {
+    let queue = with_a_known_pace();
+    let Turn::Later(_place) = queue.enter(Claim::new(), &at(1_000)) else { panic!("nothing is free") };
+    queue.release(&at(1_001));
+    assert_eq!(queue.expected_wait(Claim::new(), at(1_001).get()), None, "the line is learnt anew");
+    assert_eq!(queue.usual_wait(1), Some(Duration::from_millis(10)));
+}
+
+#[test]
 fn one_late_step_does_not_make_all_who_wait_late() {
     let queue = with_a_known_pace();
     let _ahead: Vec<_> = (0..9).map(|_| queue.enter(Claim::new(), &at(80))).collect();

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use seawall_bulkhead::limit::{Aimd, LimitAlgorithm, Sample, Signal};
-use seawall_bulkhead::{Bulkhead, Config, Event, Failures};
-use seawall_core::Outcome;
-use seawall_core::time::ManualTime;
+use seawall_bulkhead::{Bulkhead, Compartment, Config, Event, Failures};
+use seawall_core::time::{ManualTime, Now};
+use seawall_core::{Admits, Ask, Ending, Outcome, Policy, Report};
 
 use crate::{Driven, SECOND, bulkhead};
 
@@ -208,4 +208,42 @@ fn a_call_from_before_is_not_measured_and_one_that_outlives_its_algorithm_is_no_
     measured.success();
     assert_eq!(told.heard(), []);
     assert_eq!((bulkhead.in_flight(), bulkhead.limit()), (0, 2));
+}
+
+#[test]
+fn another_algorithm_of_ones_own_begins_anew() {
+    let (one, other) = (Told::saying(4), Told::saying(6));
+    let (bulkhead, time) = bulkhead(one.config());
+    bulkhead.reconfigure(other.config()).expect("valid");
+    assert_eq!(bulkhead.limit(), 6);
+    let call = bulkhead.try_admit().expect("free");
+    time.advance(SECOND);
+    call.success();
+    assert_eq!((one.heard(), other.heard()), (vec![], vec![(Signal::Completed, SECOND, 1)]));
+}
+
+#[test]
+fn calls_are_measured_from_when_an_algorithm_is_configured() {
+    let told = Told::saying(4);
+    let (bulkhead, time) = bulkhead(Config::new(2));
+    bulkhead.reconfigure(told.config()).expect("valid");
+    let call = bulkhead.try_admit().expect("free");
+    time.advance(SECOND);
+    call.success();
+    assert_eq!(told.heard(), [(Signal::Completed, SECOND, 1)]);
+}
+
+#[test]
+fn the_time_for_which_a_permit_was_reserved_is_not_measured() {
+    let told = Told::saying(4);
+    let (bulkhead, time) = adaptive(&told, |config| config);
+    let compartment: &Compartment = &bulkhead;
+    let now = || Now::at(time.now());
+    let reserved = now();
+    let mut token = compartment.try_admit(&Ask::new(&(), &reserved).reserving()).expect("free");
+    time.advance(9 * SECOND);
+    compartment.renew(&mut token, &now()).expect("a permit stands");
+    time.advance(SECOND);
+    compartment.settle(token, Ending::Finished(Report::success()), &now());
+    assert_eq!(told.heard(), [(Signal::Completed, SECOND, 1)]);
 }

@@ -210,6 +210,9 @@ fn a_turn_that_is_expected_after_the_deadline_is_refused_at_once() {
         running.success();
         running = next.output().expect("its turn");
     }
+    let never = Claiming::directly(&bulkhead).with(&Claim::new().permits(2)).try_admit().expect_err("two of one");
+    assert_eq!((never.reason(), never.retry_after()), (Reason::TooLarge, None), "it need not come back");
+    assert_eq!(bulkhead.try_admit().expect_err("in use").retry_after(), Some(SECOND / 10));
     let _nine: Vec<_> = (0..9).map(|_| Driven::waiting(bulkhead.admit_within(2 * SECOND))).collect();
     let refused = poll_once(bulkhead.admit_within(999 * SECOND / 1_000));
     let std::task::Poll::Ready(Err(full)) = refused else { panic!("ten turns take a second") };

@@ -94,6 +94,20 @@ fn those_who_wait_stay_and_calls_that_run_count_in_what_is_configured_next() {
     assert_eq!(bulkhead.available(), 1);
 }
 
+#[test]
+fn who_comes_later_waits_by_what_is_configured_then() {
+    let (bulkhead, time) = bulkhead(Config::new(1).queue(3).max_wait(SECOND));
+    let running = bulkhead.try_admit().expect("free");
+    let order = Order::AdaptiveLifo { after: Duration::ZERO };
+    bulkhead.reconfigure(Config::new(1).queue(3).max_wait(9 * SECOND).order(order)).expect("valid");
+    let [first, last] = [(); 2].map(|()| crate::Driven::waiting(bulkhead.admit()));
+    time.advance(8 * SECOND);
+    assert!(!first.is_woken() && !last.is_woken(), "they may wait for nine seconds");
+    drop(running);
+    drop(last.output().expect("the last first"));
+    drop(first.output().expect("then the first"));
+}
+
 trait TryIsFull {
     fn try_is_full(self) -> bool;
 }
