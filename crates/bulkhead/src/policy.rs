@@ -1,4 +1,5 @@
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use seawall_core::time::{Clock, Now, Timestamp};
 use seawall_core::{Admits, Ask, Claim, Ending, Entry, Place, Policy, Turn, Unserved};
@@ -114,10 +115,15 @@ impl Compartment {
                 let deadline = claim.deadline_from(ask.now.get()).unwrap_or(Timestamp::NEVER);
                 Ok(Entry::Queued(Waiting { place: Some(place), permits, deadline }))
             }
-            Turn::Full => Err(self.refuse(Reason::Full, permits, None)),
-            Turn::TooLate(wait) => Err(self.refuse(Reason::TooLate, permits, wait)),
-            Turn::Never => Err(self.refuse(Reason::TooLarge, permits, None)),
+            Turn::Full => Err(self.tell(Reason::Full, permits, None, ask)),
+            Turn::TooLate(wait) => Err(self.tell(Reason::TooLate, permits, wait, ask)),
+            Turn::Never => Err(self.tell(Reason::TooLarge, permits, None, ask)),
         }
+    }
+
+    /// A reservation that is refused is asked for again when its call comes, and counted then.
+    fn tell<Call: ?Sized>(&self, reason: Reason, permits: u32, wait: Option<Duration>, ask: &Ask<'_, Call>) -> Full {
+        if ask.is_reservation() { self.full(reason, permits, wait) } else { self.refuse(reason, permits, wait) }
     }
 
     /// A turn that has come is taken even if the deadline has passed meanwhile: the permit is there.
@@ -138,7 +144,7 @@ impl Compartment {
                 if let Some(place) = waiting.place.take() {
                     self.queue().leave(place, ask.now);
                 }
-                return Poll::Ready(Err(self.refuse(Reason::TimedOut, permits, None)));
+                return Poll::Ready(Err(self.tell(Reason::TimedOut, permits, None, ask)));
             }
         };
         waiting.place = None;
@@ -147,9 +153,9 @@ impl Compartment {
                 self.counts().lane().count(|counts| &counts.waited);
                 Ok(self.token(permits, ask.now))
             }
-            Err(Unserved::Displaced) => Err(self.refuse(Reason::Displaced, permits, None)),
-            Err(Unserved::Late) => Err(self.refuse(Reason::Overdue, permits, None)),
-            Err(Unserved::Never) => Err(self.refuse(Reason::TooLarge, permits, None)),
+            Err(Unserved::Displaced) => Err(self.tell(Reason::Displaced, permits, None, ask)),
+            Err(Unserved::Late) => Err(self.tell(Reason::Overdue, permits, None, ask)),
+            Err(Unserved::Never) => Err(self.tell(Reason::TooLarge, permits, None, ask)),
         })
     }
 }

@@ -56,13 +56,13 @@ impl Event {
                 tracing::info!(target: "seawall::bulkhead", %name, %from, %to, load, "load level changed");
             }
             Self::FeatureSwitched { name, feature, on: false, level } => {
-                tracing::warn!(target: "seawall::bulkhead", %name, %feature, %level, on = false, "feature switched");
+                tracing::warn!(target: "seawall::bulkhead", %name, %feature, load_level = %level, on = false, "feature switched");
             }
             Self::FeatureSwitched { name, feature, on: true, level } => {
-                tracing::info!(target: "seawall::bulkhead", %name, %feature, %level, on = true, "feature switched");
+                tracing::info!(target: "seawall::bulkhead", %name, %feature, load_level = %level, on = true, "feature switched");
             }
             Self::Reconfigured { name, level } => {
-                tracing::info!(target: "seawall::bulkhead", %name, %level, "load gauge reconfigured");
+                tracing::info!(target: "seawall::bulkhead", %name, load_level = %level, "load gauge reconfigured");
             }
         }
     }
