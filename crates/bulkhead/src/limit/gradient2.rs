@@ -22,8 +22,14 @@ use super::{LimitAlgorithm, Sample, Signal};
 /// and `drift` of it is left after each call. A dropped call does not tell what calls take; it leaves `backoff` of the limit (in Netflix'
 /// it counts as if it had completed). An abandoned call can lower the limit, and is not averaged.
 ///
-/// Where calls differ much, feed it through [`Windowed`](super::Windowed). The limit creeps up to `queue / (1 − g)` where `g` stays
-/// below 1, and to `max` where calls never take longer: give a `max` that is no harm.
+/// Under lasting overload `long` becomes what calls take under overload, and the limit follows it up. `probe` measures again and again
+/// (a variant; Netflix' does not): once so many calls have completed since the last time, the limit is halved. Of the calls that began
+/// after that the first that completes is left out, and what the second takes is `long`. Then the limit is what it was before. A probe
+/// begins only where at least half of the limit is in use; a call that is dropped during one lowers both limits, and one that is
+/// abandoned tells nothing. One call is little to measure by: use it in windows.
+///
+/// Where calls differ much, feed it through [`Windowed`](super::Windowed). Without a `probe` the limit creeps up to `queue / (1 − g)`
+/// where `g` stays below 1, and to `max` where calls never take longer: give a `max` that is no harm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -47,6 +53,8 @@ pub struct Gradient2 {
     pub drift: f64,
     /// What a dropped call leaves of the limit: above 0 and at most 1. Default 0.9. With 1 it tells nothing.
     pub backoff: f64,
+    /// After how many calls that completed the long average is measured anew: up to 1 000 000. Default 0: never.
+    pub probe: u32,
 }
 
 setters!(Gradient2 {
@@ -59,6 +67,7 @@ setters!(Gradient2 {
     tolerance: f64,
     drift: f64,
     backoff: f64,
+    probe: u32,
 });
 
 impl Default for Gradient2 {
@@ -73,6 +82,7 @@ impl Default for Gradient2 {
             tolerance: 1.5,
             drift: 0.95,
             backoff: 0.9,
+            probe: 0,
         }
     }
 }
@@ -93,11 +103,14 @@ impl Gradient2 {
         fields.number("tolerance", self.tolerance, 1.0, 1_000.0)?;
         fields.share("drift", self.drift)?;
         fields.share("backoff", self.backoff)?;
+        fields.count("probe", self.probe, 0, 1_000_000)?;
         Ok(Gradient2Limit {
             config: self,
             limit: self.initial.into(),
             long: Ema::new(self.long_window, Self::WARM_UP),
             round_trip: RoundTrip::default(),
+            calls: 0,
+            probe: None,
         })
     }
 }
@@ -110,6 +123,19 @@ pub struct Gradient2Limit {
     /// In nanoseconds.
     long: Ema,
     round_trip: RoundTrip,
+    /// How many calls completed since the last probe.
+    calls: u32,
+    /// The one that is under way.
+    probe: Option<Probe>,
+}
+
+/// The limit is halved, to find what calls take with less load.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    /// The limit when it is over: not below the one during it.
+    back_to: f64,
+    /// Whether a call has completed that began after the limit was halved.
+    drained: bool,
 }
 
 impl LimitAlgorithm for Gradient2Limit {
@@ -120,16 +146,13 @@ impl LimitAlgorithm for Gradient2Limit {
 
     fn on_sample(&mut self, sample: &Sample) -> u32 {
         self.round_trip.follow(sample.at);
-        let Some(limit) = self.after(sample) else { return self.limit() };
-        let limit = limit.clamp(self.config.min.into(), self.config.max.into());
-        let may = if limit < self.limit {
-            self.round_trip.may_lower(sample)
+        if let Some(probe) = self.probe {
+            self.go_on(probe, sample);
+        } else if self.is_due(sample) {
+            self.probe = Some(Probe { back_to: self.limit, drained: false });
+            self.become_at(sample.at, self.bounded(self.limit * 0.5));
         } else {
-            sample.signal == Signal::Completed && self.round_trip.may_raise(sample)
-        };
-        if may {
-            self.round_trip.note(sample.at, self.limit, limit);
-            self.limit = limit;
+            self.adapt(sample);
         }
         self.limit()
     }
@@ -145,6 +168,67 @@ impl Gradient2Limit {
     pub fn long_rtt(&self) -> Option<Duration> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an average of u64 values")]
         self.long.get().map(|nanos| Duration::from_nanos(nanos as u64))
+    }
+
+    /// Whether the long average is being measured anew: the limit is half of what it was until then.
+    pub const fn is_measuring(&self) -> bool {
+        self.probe.is_some()
+    }
+
+    fn bounded(&self, limit: f64) -> f64 {
+        limit.clamp(self.config.min.into(), self.config.max.into())
+    }
+
+    fn become_at(&mut self, at: Timestamp, limit: f64) {
+        self.round_trip.note(at, self.limit, limit);
+        self.limit = limit;
+    }
+
+    /// Whether a probe is to begin with this call, which is counted.
+    fn is_due(&mut self, sample: &Sample) -> bool {
+        if self.config.probe == 0 || sample.signal != Signal::Completed {
+            return false;
+        }
+        self.calls = self.calls.saturating_add(1);
+        // A probe lowers the limit and is no sooner than any other change of it.
+        self.calls >= self.config.probe && sample.uses_half(self.limit()) && self.round_trip.may_raise(sample)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "times are known to far less than 53 bits")]
+    fn go_on(&mut self, probe: Probe, sample: &Sample) {
+        match sample.signal {
+            Signal::Dropped if self.round_trip.may_lower(sample) => {
+                let back_to = self.bounded(probe.back_to * self.config.backoff);
+                // Noted of the limit that is the last to reach the lowest one.
+                self.round_trip.note(sample.at, probe.back_to, back_to);
+                self.limit = self.bounded(self.limit * self.config.backoff);
+                self.probe = Some(Probe { back_to, ..probe });
+            }
+            Signal::Completed if self.round_trip.may_raise(sample) => {
+                if probe.drained {
+                    self.long = Ema::starting_at(self.config.long_window, sample.nanos() as f64);
+                    self.become_at(sample.at, probe.back_to);
+                    self.calls = 0;
+                    self.probe = None;
+                } else {
+                    self.probe = Some(Probe { drained: true, ..probe });
+                }
+            }
+            Signal::Completed | Signal::Dropped | Signal::Abandoned => {}
+        }
+    }
+
+    fn adapt(&mut self, sample: &Sample) {
+        let Some(limit) = self.after(sample) else { return };
+        let limit = self.bounded(limit);
+        let may = if limit < self.limit {
+            self.round_trip.may_lower(sample)
+        } else {
+            sample.signal == Signal::Completed && self.round_trip.may_raise(sample)
+        };
+        if may {
+            self.become_at(sample.at, limit);
+        }
     }
 
     /// The limit that the call asks for, if it asks for any.

@@ -8,7 +8,7 @@
 //! | [`Gradient`] | calls that take longer than with little load, which it measures again and again | nothing | at the beginning and about once a minute it lets in few calls until 50 of them have completed |
 //! | [`Aimd`] | calls that fail or take too long | its `timeout` | the `timeout` is a promise: too long, and all calls take that long; too short for what the service can do, and hardly any are let in |
 //! | [`Vegas`] | a queue, by how much longer calls take than the quickest one | how many may wait: its thresholds | calls that differ look like a queue, and a large limit has too little of one |
-//! | [`Gradient2`] | calls that take longer than they used to | how long an overload may last: `long_window` and `tolerance` | under lasting overload it creeps up, for it gets used to it |
+//! | [`Gradient2`] | calls that take longer than they used to | how long an overload may last: `long_window` and `tolerance`, or how often to `probe` | without a `probe` it creeps up under lasting overload, for it gets used to it |
 //! | [`Correlation`] | a queue, and more in flight that brings no more throughput | nothing | it is cautious: calls stay quick, and more could have been answered |
 //!
 //! [`Adaptive::default`] is the one to begin with: [`Gradient`] as it comes. A limit is worth having if under overload nearly as many

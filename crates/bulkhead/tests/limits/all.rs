@@ -15,11 +15,12 @@ use crate::{at, ms};
 const MIN: u32 = 5;
 const MAX: u32 = 120;
 
-fn per_call() -> [PerCall; 3] {
+fn per_call() -> [PerCall; 4] {
     [
         Aimd::default().initial(40).min(MIN).max(MAX).into(),
         Vegas::default().initial(40).min(MIN).max(MAX).probe(2).into(),
         Gradient2::default().initial(40).min(MIN).max(MAX).queue(30).smoothing(0.7).into(),
+        Gradient2::default().initial(40).min(MIN).max(MAX).queue(30).probe(4).into(),
     ]
 }
 
@@ -105,8 +106,8 @@ proptest! {
             let mut algorithm = config.build().expect("valid");
             let seen = samples(&used, &mut algorithm);
             let mut now = seen.last().expect("one").0.at + ms(1_000);
-            // What is under way is told first.
-            for _ in 0..3 {
+            // What is under way is told first: a window that is not over, and a measurement, after which the limit is what it was.
+            for _ in 0..10 {
                 now = now + ms(100);
                 algorithm.on_sample(&Sample::new(now, ms(1), 0, Signal::Completed));
             }

@@ -48,6 +48,7 @@ fn what_cannot_be_is_named_with_its_value_and_what_could() {
         (error(two.tolerance(0.99)), "`gradient2.tolerance` is 0.99, must be a number from 1 to 1000"),
         (error(two.drift(0.0)), "`gradient2.drift` is 0, must be a number above 0 and at most 1"),
         (error(two.backoff(1.1)), "`gradient2.backoff` is 1.1, must be a number above 0 and at most 1"),
+        (error(two.probe(1_000_001)), "`gradient2.probe` is 1000001, must be 0 to 1000000"),
         (error(gradient.min(0)), "`gradient.min` is 0, must be 1 to the `max`"),
         (error(gradient.max(2)), "`gradient.max` is 2, must be at least the `min` of 3"),
         (error(gradient.window(NONE)), "`gradient.window` is 0ns, must be 1ns to 366days"),
@@ -143,6 +144,7 @@ mod serde {
                 ),
             ),
             ("adaptive = { gradient2 = { queue = 9 } }", Gradient2::default().queue(9).into()),
+            ("adaptive = { gradient2 = { probe = 100 } }", Gradient2::default().probe(100).into()),
             ("adaptive = { gradient = { probe_every = \"30s\" } }", Gradient::default().probe_every(ms(30_000)).into()),
             (
                 "adaptive = { correlation = { stabilization = \"5m\" } }",

@@ -1,4 +1,6 @@
-use seawall_bulkhead::limit::{Aimd, Decrease, Gradient2, LimitAlgorithm, Sample, Scale, Signal, Vegas};
+use seawall_bulkhead::limit::{
+    Aimd, Decrease, Gradient2, Gradient2Limit, LimitAlgorithm, Sample, Scale, Signal, Vegas,
+};
 
 use crate::{Fed, at, ms};
 
@@ -239,6 +241,72 @@ fn gradient2_changes_once_in_a_round_trip() {
     assert_eq!(fed.ended(100, 110, Signal::Dropped), 99);
     fed.wait(1);
     assert_eq!(fed.ended(100, 110, Signal::Dropped), 89);
+}
+
+/// Three calls of 100 ms with all of 100 in use: 100.8, 101.6, and half of that.
+fn probing(config: Gradient2) -> Fed<Gradient2Limit> {
+    let mut fed = Fed::new(config.probe(3).build().expect("valid"));
+    assert_eq!([fed.call(100), fed.call(100)], [100, 101]);
+    assert!(!fed.algorithm.is_measuring());
+    assert_eq!(fed.call(100), 50);
+    assert!(fed.algorithm.is_measuring());
+    fed
+}
+
+#[test]
+fn gradient2_measures_with_half_of_the_limit_what_calls_take() {
+    let mut fed = probing(gradient2());
+    assert_eq!(fed.call(900), 50, "the first is left out");
+    assert_eq!(fed.algorithm.long_rtt(), Some(ms(100)));
+    assert_eq!(fed.call(40), 101, "as before");
+    assert!(!fed.algorithm.is_measuring());
+    assert_eq!(fed.algorithm.long_rtt(), Some(ms(40)), "not averaged");
+    // g is 0.6 of 40 · 599/601 + 100 · 2/601: 0.603; 101.6 · 0.8 + 0.2 · (61.3 + 4) is 94.3.
+    assert_eq!(fed.call(100), 94);
+    assert_eq!(fed.call(40), 95, "95.1");
+    assert_eq!(fed.call(40), 47, "three calls since the last probe");
+}
+
+#[test]
+fn gradient2_believes_a_service_that_has_become_slower_once_it_has_measured() {
+    let mut fed = probing(gradient2());
+    assert_eq!([fed.call(300), fed.call(300)], [50, 101]);
+    assert_eq!(fed.algorithm.long_rtt(), Some(ms(300)));
+    assert_eq!(fed.call(300), 102, "g is 1: 101.6 + 0.8");
+}
+
+#[test]
+fn gradient2_does_not_measure_by_calls_of_more_load_or_without_need() {
+    let mut fed = probing(gradient2());
+    fed.wait(99);
+    for _ in 0..3 {
+        assert_eq!(fed.ended(100, 101, Signal::Completed), 50, "they began before");
+    }
+    fed.wait(1);
+    assert_eq!(fed.ended(100, 101, Signal::Completed), 50, "left out");
+    assert_eq!(fed.ended(100, 101, Signal::Completed), 101);
+
+    let mut fed = Fed::new(gradient2().probe(3).build().expect("valid"));
+    (0..10).for_each(|_| {
+        assert_eq!(fed.end(100, 49, Signal::Completed), 100, "less than half is in use");
+    });
+    assert_eq!(fed.end(100, 50, Signal::Completed), 50);
+    let mut fed = Fed::new(gradient2().build().expect("valid"));
+    (0..1_000).for_each(|_| {
+        fed.call(100);
+        assert!(!fed.algorithm.is_measuring(), "nobody asked for it");
+    });
+}
+
+#[test]
+fn gradient2_heeds_what_goes_wrong_while_it_measures() {
+    let mut fed = probing(gradient2());
+    assert_eq!(fed.end(900, 50, Signal::Abandoned), 50);
+    assert_eq!(fed.end(100, 50, Signal::Dropped), 45, "0.9 of 50.8");
+    assert_eq!(fed.ended(100, 50, Signal::Dropped), 45, "of the same round trip");
+    assert_eq!([fed.call(100), fed.call(100)], [45, 91], "0.9 of 101.6");
+    let mut fed = Fed::new(gradient2().min(60).probe(1).build().expect("valid"));
+    assert_eq!([fed.call(100), fed.call(100), fed.call(100)], [60, 60, 100], "not below the lowest");
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod world;
 
 use std::time::Duration;
 
-use seawall_bulkhead::limit::{Adaptive, Gradient, Gradient2};
+use seawall_bulkhead::limit::{Adaptive, Gradient, Gradient2, Windowed};
 use seawall_bulkhead::{CoDel, Config};
 
 use seeds::{Told, for_seeds};
@@ -273,6 +273,47 @@ fn gradient2_believes_a_slower_service_as_soon_as_its_average_does() {
         };
         let (short, long) = (part(100), part(6_000));
         assert!(short > GOODPUT && long < 0.5, "{:.1} % and {:.1} %", short * 100.0, long * 100.0);
+    });
+}
+
+/// It follows neither its own limit up nor loses sight of a service that has changed.
+#[test]
+fn gradient2_that_probes_neither_creeps_nor_disbelieves() {
+    let (last, length) = (130 * SECOND, 150 * SECOND);
+    let creeping = Gradient2::default().min(1).tolerance(1.1);
+    for_seeds(1, |seed| {
+        let scenario = Scenario::overload(5.0, length);
+        let unloaded = Unloaded::of(&scenario, seed);
+        let (_, best) = settings::best_fixed(&scenario, 5.0, seed);
+        let figures = |setting: Windowed| run(&scenario, setting.into(), seed).between(last, length);
+        let without = figures(settings::gradient2().inner(creeping.into()));
+        assert!(times_unloaded(&without, unloaded) > LATENCY, "without a probe it creeps");
+        let figures = figures(settings::probing_gradient2());
+        let (part, times) = (figures.goodput / best, times_unloaded(&figures, unloaded));
+        assert!(part >= GOODPUT && times <= LATENCY, "{:.1} %, {times:.2} times as long", part * 100.0);
+
+        let stretch = 40 * SECOND;
+        let slow = Phase::new("slow", stretch, 2.0).slowness(2.0);
+        let scenario = Scenario::new([Phase::new("as usual", 10 * SECOND, 2.0), slow]);
+        let possible = scenario.service.capacity() / 2.0;
+        let figures = run(&scenario, settings::probing_gradient2().into(), seed).between(stretch, scenario.length());
+        assert!(figures.goodput > possible * GOODPUT, "{:.1} %", figures.goodput / possible * 100.0);
+    });
+}
+
+/// However long the overload lasts.
+#[test]
+#[ignore = "long: ten minutes of overload"]
+fn gradient2_that_probes_holds_the_row_in_the_tenth_minute() {
+    for_seeds(4, |seed| {
+        let scenario = Scenario::overload(5.0, 600 * SECOND);
+        let unloaded = Unloaded::of(&scenario, seed);
+        let (_, best) = settings::best_fixed(&scenario, 5.0, seed);
+        let run = run(&scenario, settings::probing_gradient2().into(), seed);
+        let figures = run.between(Scenario::WARM_UP + 540 * SECOND, scenario.length());
+        let (part, times) = (figures.goodput / best, times_unloaded(&figures, unloaded));
+        println!("{:.1} %, {times:.2} times as long", part * 100.0);
+        assert!(part >= GOODPUT && times <= LATENCY, "{:.1} %, {times:.2} times as long", part * 100.0);
     });
 }
 

@@ -50,6 +50,11 @@ pub(crate) fn gradient2() -> Windowed {
     medians(Windowed::new(Gradient2::default().min(1).tolerance(1.1).long_window(6_000)), 100, 10)
 }
 
+/// A tenth longer than with half of the limit is too long, and that is measured again after a hundred windows.
+pub(crate) fn probing_gradient2() -> Windowed {
+    medians(Windowed::new(Gradient2::default().min(1).tolerance(1.1).probe(100)), 100, 10)
+}
+
 fn medians(windowed: Windowed, millis: u64, calls: u32) -> Windowed {
     windowed.window(Duration::from_millis(millis)).min_samples(calls).summary(Summary::Percentile(0.5))
 }
@@ -68,18 +73,20 @@ pub(crate) fn all(scenario: &Scenario, unloaded: Unloaded) -> Vec<(&'static str,
         ("Gradient2, defaults", Gradient2::default().into()),
         ("Gradient2, defaults, windows", windows(Windowed::new(Gradient2::default())).into()),
         ("Gradient2, tolerance 1.1", gradient2().into()),
+        ("Gradient2, tolerance 1.1, probe", probing_gradient2().into()),
         ("Gradient, defaults", Gradient::default().into()),
         ("Correlation, defaults", Correlation::default().into()),
     ]
 }
 
 /// What is held to the best fixed limit: three of the algorithms as chosen here, and the one to begin with as it comes.
-pub(crate) fn chosen(scenario: &Scenario, unloaded: Unloaded) -> [(&'static str, Adaptive); 5] {
+pub(crate) fn chosen(scenario: &Scenario, unloaded: Unloaded) -> [(&'static str, Adaptive); 6] {
     [
         ("AIMD", aimd(unloaded).into()),
         ("AIMD, medians", windowed_aimd(unloaded).into()),
         ("Vegas", vegas(scenario).into()),
         ("Gradient2", gradient2().into()),
+        ("Gradient2, probe", probing_gradient2().into()),
         ("Gradient, defaults", Adaptive::default()),
     ]
 }
