@@ -92,7 +92,9 @@ impl Patient {
             match line.enter(Claim::new(), ask.now) {
                 // A turn that nobody was there to take.
                 Turn::Now => {}
-                Turn::Full | Turn::TooLate(_) | Turn::Never => return breaker.admit(ask.now, ask.is_reservation()).map(Entry::Admitted),
+                Turn::Full | Turn::TooLate(_) | Turn::Never => {
+                    return breaker.admit(ask.now, ask.is_reservation()).map(Entry::Admitted);
+                }
                 Turn::Later(place) => {
                     // Whoever changes the circuit from here on sees the place; what changed before is looked at once more.
                     give(line, self.turns(ask.now));
