@@ -15,7 +15,7 @@ use std::time::Duration;
 use seawall_bulkhead::limit::{Adaptive, Gradient, Gradient2, Windowed};
 use seawall_bulkhead::{CoDel, Config};
 
-use seeds::{Told, for_seeds};
+use seeds::{Told, for_seeds, if_optimised};
 use world::settings::{self, Unloaded};
 use world::{Figures, Fixed, Noise, Phase, Pure, Real, Run, Scenario, simulate};
 
@@ -74,7 +74,7 @@ fn under_twice_the_load_each_algorithm_answers_almost_as_many_calls_as_the_best_
 fn under_five_times_the_load_of_any_service_each_algorithm_is_almost_as_good_as_the_best_fixed_limit() {
     for shape in shapes::all() {
         let small_and_unsteady = shape.knee == 20 && matches!(shape.noise, Noise::HalfExponential);
-        for_seeds(8, |seed| {
+        for_seeds(if_optimised(8), |seed| {
             let mut scenario = Scenario::overload(5.0, 60 * SECOND);
             scenario.service = shape;
             scenario.patience = shapes::patience(&shape);
@@ -305,7 +305,7 @@ fn gradient2_that_probes_neither_creeps_nor_disbelieves() {
 #[test]
 #[ignore = "long: ten minutes of overload"]
 fn gradient2_that_probes_holds_the_row_in_the_tenth_minute() {
-    for_seeds(4, |seed| {
+    for_seeds(if_optimised(4), |seed| {
         let scenario = Scenario::overload(5.0, 600 * SECOND);
         let unloaded = Unloaded::of(&scenario, seed);
         let (_, best) = settings::best_fixed(&scenario, 5.0, seed);

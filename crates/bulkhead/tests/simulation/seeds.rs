@@ -22,6 +22,11 @@ impl Drop for Told {
     }
 }
 
+/// So many seeds where the build is optimised; one where each takes ten times as long.
+pub(crate) const fn if_optimised(seeds: u64) -> u64 {
+    if cfg!(debug_assertions) { 1 } else { seeds }
+}
+
 /// Plays `check` for every seed.
 pub(crate) fn for_seeds(usually: u64, check: impl Fn(u64)) {
     for seed in seeds(usually) {
