@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use seawall_bulkhead::limit::{Adaptive, Aimd, Gradient2, Sample, Signal, Vegas};
 use seawall_bulkhead::{Bulkhead, Config};
+use seawall_core::Permit;
 use seawall_core::time::Timestamp;
 use tower::Layer;
 use tower_resilience_adaptive::AdaptiveLimiterLayer;
@@ -45,7 +46,7 @@ fn build(adaptive: impl Into<Adaptive>) -> Bulkhead {
 pub(super) fn admit() -> Subject {
     admitting(build(Aimd::default()), |bulkhead| {
         let bulkhead = bulkhead.clone();
-        drive_sync(move || bulkhead.try_admit().map(|permit| permit.success()).is_ok())
+        drive_sync(move || bulkhead.try_admit().map(Permit::success).is_ok())
     })
 }
 
