@@ -208,7 +208,7 @@ impl Compartment {
     }
 
     /// Learns from a call that has ended.
-    #[cold]
+    #[inline(never)]
     pub(crate) fn learn(&self, token: Token, ending: Ending<'_>, in_flight: u32, now: &Now<'_>) {
         let at = now.get();
         let observer = {
