@@ -163,6 +163,24 @@ fn whoever_waits_on_holds_the_place_of_those_before_and_of_nobody_behind() {
 }
 
 #[test]
+fn a_call_that_passes_before_a_turn_is_still_counted_when_the_turn_is_given_up() {
+    let (clock, time) = Clock::manual();
+    let config = Config::new(Quota::per_second(1).burst(3)).algorithm(Algorithm::Gcra);
+    let limiter = RateLimiter::with_clock(config, clock).expect("valid");
+    limiter.check_n(3).expect("the burst");
+    let three = limiter.reserve(3, HOUR).expect("in turn");
+    let one = limiter.reserve(1, HOUR).expect("in turn");
+    // Two of the three cells come back, so that a call passes while the last turn is still to come.
+    drop(three);
+    time.advance(3 * SECOND);
+    assert!(one.wait() > Duration::ZERO);
+    limiter.check().expect("what was given back");
+    drop(one);
+    let more = std::iter::repeat_with(|| limiter.check()).take_while(Result::is_ok).count();
+    assert!(more <= 2, "{more} pass after one at the same instant, of a burst of three");
+}
+
+#[test]
 fn a_turn_that_has_come_counts_as_used() {
     each(algorithms(), |algorithm, limiter, time| {
         exhaust(limiter);
