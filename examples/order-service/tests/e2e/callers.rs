@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Answer, Client, Engine, Exposition, Process, Shop, Storage, eventually, order_text};
+use crate::support::{Answer, Client, Engine, Exposition, Nowhere, Process, Shop, Storage, eventually, order_text};
 
 each_engine!(
     a_known_key_is_let_pass_and_so_is_none,
@@ -255,8 +255,9 @@ async fn a_row_that_is_no_key_harms_no_other(engine: Engine) {
 
 #[tokio::test]
 async fn a_key_waits_for_a_database_that_was_never_there() {
-    let nowhere = Storage::at(Some("postgres://127.0.0.1:1/orders".to_owned()));
-    let shop = Shop::open_on(nowhere, |settings| settings.database.acquire_timeout = Duration::from_millis(100)).await;
+    let nowhere = Nowhere::new();
+    let storage = Storage::at(Some(format!("{}/orders", nowhere.url("postgres"))));
+    let shop = Shop::open_on(storage, |settings| settings.database.acquire_timeout = Duration::from_millis(100)).await;
     let answer = get(&shop.public, "/", KEYS[0].0).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
     answer.problem();

@@ -20,9 +20,9 @@ async fn sigterm_first_says_not_ready_then_lets_requests_finish(engine: Engine) 
         [payment]
         patience = "30s"
         [payment.provider]
-        latency = "3s"
+        latency = "6s"
         [shutdown]
-        readiness_delay = "1500ms"
+        readiness_delay = "3s"
         grace = "60s"
     "#;
     fs::write(&config, text).expect("the file can be written");

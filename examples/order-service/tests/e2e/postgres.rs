@@ -61,7 +61,7 @@ async fn services_that_start_at_once_share_one_database() {
 #[ignore = "needs postgresql: apt-get install postgresql"]
 async fn a_lock_is_not_waited_for_without_end() {
     let shop = Shop::open_with(Engine::Postgres, |settings| {
-        settings.database.lock_timeout = Duration::from_millis(200);
+        settings.database.lock_timeout = Duration::from_secs(1);
         settings.database.statement_timeout = Duration::from_mins(1);
     })
     .await;
@@ -74,7 +74,7 @@ async fn a_lock_is_not_waited_for_without_end() {
 async fn the_server_ends_a_statement_that_takes_too_long() {
     let shop = Shop::open_with(Engine::Postgres, |settings| {
         settings.database.lock_timeout = Duration::from_mins(1);
-        settings.database.statement_timeout = Duration::from_millis(200);
+        settings.database.statement_timeout = Duration::from_secs(1);
     })
     .await;
     waits_in_vain(&shop, "canceling statement due to statement timeout").await;

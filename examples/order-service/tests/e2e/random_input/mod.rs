@@ -115,7 +115,7 @@ async fn names(shop: &Shop) -> Vec<String> {
     all.map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
 }
 
-/// Makes everything as it was, and sees that the service works: an order can be placed, paid and found.
+/// Makes everything as it was, and sees that the service works: an order can be placed and found, and is paid.
 async fn restore(shop: &Shop, original: &[(String, Value)], id: &str) {
     let taken = async |path: &str, body: &Value| {
         let answer = shop.admin.put(path, body).await;
@@ -136,8 +136,14 @@ async fn restore(shop: &Shop, original: &[(String, Value)], id: &str) {
         assert_eq!((answer.status, &answer.json()["status"]), (StatusCode::OK, &json!("pass")), "{path}");
     }
     let placed = shop.public.post_order(order_text(id)).await;
-    assert_eq!((placed.status, &placed.json()["payment"]), (StatusCode::CREATED, &json!("paid")), "{}", placed.text());
-    assert_eq!(shop.public.get(&format!("/orders/{id}")).await.status, StatusCode::OK);
+    assert_eq!(placed.status, StatusCode::CREATED, "{}", placed.text());
+    // Half a second may be too little for a machine with much to do.
+    eventually("the order is paid", async || {
+        let found = shop.public.get(&format!("/orders/{id}")).await;
+        assert_eq!(found.status, StatusCode::OK, "{}", found.text());
+        (found.json()["payment"] == "paid").then_some(())
+    })
+    .await;
 }
 
 /// A shop whose redrive takes over soon what a request left unpaid, and where what was switched off comes back soon.

@@ -4,6 +4,7 @@ mod cluster;
 #[macro_use]
 mod engine;
 mod http;
+mod nowhere;
 mod openmetrics;
 mod process;
 mod shop;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 pub(crate) use engine::{Engine, Storage};
 pub(crate) use http::{Answer, Client};
+pub(crate) use nowhere::Nowhere;
 pub(crate) use openmetrics::Exposition;
 pub(crate) use process::{Process, ended_with_code_1, run_to_end, run_to_end_on, run_to_end_with};
 pub(crate) use shop::Shop;
