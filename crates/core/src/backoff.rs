@@ -1,3 +1,6 @@
+#[cfg(feature = "serde")]
+mod format;
+
 use std::time::Duration;
 
 use crate::ConfigError;
@@ -13,6 +16,7 @@ use crate::random::Random;
 /// | [`fixed`](Self::fixed) | `wait` |
 /// | [`linear`](Self::linear) | `initial + n * step` |
 /// | [`exponential`](Self::exponential) | `initial * multiplier^n` |
+/// | [`polynomial`](Self::polynomial) | `unit * (n + 1)^exponent` |
 /// | [`decorrelated`](Self::decorrelated) | at random between `initial` and three times the last wait (Brooker, "Exponential Backoff And Jitter", 2015) |
 ///
 /// ```
@@ -24,7 +28,22 @@ use crate::random::Random;
 /// assert_eq!(waits, [1, 2, 4, 8, 10]);
 /// # Ok::<(), seawall_core::ConfigError>(())
 /// ```
+///
+/// With feature `serde` it is a table of its shape, with the jitter inside:
+///
+/// ```
+/// # #[cfg(feature = "serde")] {
+/// # use seawall_core::{Backoff, Jitter};
+/// # use std::time::Duration;
+/// let text = r#"{"polynomial": {"unit": "1s", "exponent": 4, "max": "1day", "jitter": {"spread": 10}}}"#;
+/// let backoff: Backoff = serde_json::from_str(text).unwrap();
+/// let same = Backoff::polynomial(Duration::from_secs(1), 4, Duration::from_secs(86_400)).unwrap();
+/// assert_eq!(backoff, same.jitter(Jitter::Spread(10)));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "format::Table", into = "format::Table"))]
 pub struct Backoff {
     initial: Duration,
     shape: Shape,
@@ -36,6 +55,7 @@ pub struct Backoff {
 enum Shape {
     Exponential { multiplier: f64 },
     Linear { step: Duration },
+    Polynomial { exponent: u32 },
     Decorrelated,
 }
 
@@ -54,9 +74,13 @@ pub enum Jitter {
     Full,
     /// Up to so many hundredths of the wait less or more; more than 100 are taken for 100.
     Spread(u8),
+    /// Up to so many hundredths of the wait less, never more; more than 100 are taken for 100.
+    Below(u8),
 }
 
 impl Backoff {
+    const STEEPEST: u32 = 16;
+
     /// Always the same wait.
     pub const fn fixed(wait: Duration) -> Self {
         Self { initial: wait, shape: Shape::Exponential { multiplier: 1.0 }, max: wait, jitter: Jitter::None }
@@ -79,6 +103,18 @@ impl Backoff {
     /// If `max` is below `initial`.
     pub fn linear(initial: Duration, step: Duration, max: Duration) -> Result<Self, ConfigError> {
         Self::growing(initial, Shape::Linear { step }, max)
+    }
+
+    /// Waits of `unit` times a power of the number of the wait, counted from 1: `unit`, `unit * 2^exponent`,
+    /// `unit * 3^exponent`, … up to `max`. They are exact to the nanosecond.
+    ///
+    /// # Errors
+    /// If `exponent` is not 1 to 16, or `max` is below `unit`.
+    pub fn polynomial(unit: Duration, exponent: u32, max: Duration) -> Result<Self, ConfigError> {
+        if !(1..=Self::STEEPEST).contains(&exponent) {
+            return Err(ConfigError::new("exponent", exponent, format!("1 to {}", Self::STEEPEST)));
+        }
+        Self::growing(unit, Shape::Polynomial { exponent }, max)
     }
 
     /// Random waits, each between `initial` and three times the one before, up to `max`. They need no jitter.
@@ -124,6 +160,7 @@ impl Backoff {
         let whole = match self.shape {
             Shape::Exponential { multiplier } => self.multiplied(multiplier, attempt),
             Shape::Linear { step } => self.initial.saturating_add(step.saturating_mul(attempt)),
+            Shape::Polynomial { exponent } => self.raised(exponent, attempt),
             Shape::Decorrelated => {
                 let room = last.saturating_mul(3).saturating_sub(self.initial);
                 self.initial.saturating_add(share(room, random))
@@ -138,7 +175,18 @@ impl Backoff {
                 let most = whole.saturating_mul(u32::from(percent.min(100))) / 100;
                 whole.saturating_sub(most).saturating_add(share(most.saturating_mul(2), random)).min(self.max)
             }
+            Jitter::Below(percent) => {
+                let most = whole.saturating_mul(u32::from(percent.min(100))) / 100;
+                whole.saturating_sub(most).saturating_add(share(most, random))
+            }
         }
+    }
+
+    /// Whole numbers of nanoseconds, because a float of a long wait is off by microseconds.
+    fn raised(&self, exponent: u32, attempt: u32) -> Duration {
+        let factor = (u128::from(attempt) + 1).saturating_pow(exponent);
+        let nanos = self.initial.as_nanos().saturating_mul(factor);
+        if nanos < self.max.as_nanos() { from_nanos(nanos) } else { self.max }
     }
 
     fn multiplied(&self, multiplier: f64, attempt: u32) -> Duration {
@@ -172,6 +220,12 @@ impl Backoff {
     }
 }
 
+/// A duration of so many nanoseconds, or the longest there is.
+fn from_nanos(nanos: u128) -> Duration {
+    const SECOND: u128 = 1_000_000_000;
+    u64::try_from(nanos / SECOND).map_or(Duration::MAX, |seconds| Duration::new(seconds, (nanos % SECOND) as u32))
+}
+
 /// As much of `whole` as `random` is of all numbers.
 fn share(whole: Duration, random: u64) -> Duration {
     let nanos = whole.as_nanos().saturating_mul(u128::from(random) + 1).saturating_add(1 << 63) >> 64;
@@ -187,7 +241,7 @@ mod tests {
         let backoff = Backoff::exponential(Duration::from_millis(7), 1e9, Duration::from_secs(3)).expect("valid");
         for attempt in [0, 1, 2, 40, u32::MAX] {
             for random in [0, 1, u64::MAX / 2, u64::MAX] {
-                for jitter in [Jitter::None, Jitter::Equal, Jitter::Full] {
+                for jitter in [Jitter::None, Jitter::Equal, Jitter::Full, Jitter::Below(30)] {
                     assert!(backoff.jitter(Jitter::Spread(50)).delay(attempt, random) <= Duration::from_secs(3));
                     let cap = backoff.delay(attempt, 0).min(Duration::from_secs(3));
                     assert!(backoff.jitter(jitter).delay(attempt, random) <= cap);
@@ -211,6 +265,40 @@ mod tests {
         assert_eq!(backoff.delay(3, u64::MAX), Duration::from_millis(1_250));
         assert_eq!(backoff.jitter(Jitter::Spread(200)).delay(0, 0), Duration::ZERO);
         assert_eq!(Backoff::fixed(second).jitter(Jitter::Spread(25)).delay(0, u64::MAX), second, "never above its cap");
+    }
+
+    #[test]
+    fn less_by_a_share_is_never_more() {
+        let backoff = Backoff::exponential(Duration::from_secs(1), 2.0, Duration::from_secs(3600)).expect("valid");
+        let jittered = backoff.jitter(Jitter::Below(50));
+        assert_eq!(jittered.delay(2, 0), Duration::from_secs(2));
+        assert_eq!(jittered.delay(2, 1 << 63), Duration::from_secs(3));
+        assert_eq!(jittered.delay(2, u64::MAX), Duration::from_secs(4));
+        assert_eq!(backoff.jitter(Jitter::Below(0)).delay(2, 7), Duration::from_secs(4));
+        assert_eq!(backoff.jitter(Jitter::Below(200)).delay(2, 0), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_power_of_the_number_of_failures_is_exact() {
+        let backoff = Backoff::polynomial(Duration::from_secs(1), 4, Duration::from_secs(400_000)).expect("valid");
+        for (attempt, seconds) in [(0, 1), (1, 16), (2, 81), (9, 10_000), (22, 279_841), (23, 331_776), (25, 400_000)] {
+            assert_eq!(backoff.delay(attempt, 0), Duration::from_secs(seconds), "after {attempt}");
+        }
+        let odd = Backoff::polynomial(Duration::from_nanos(3), 16, Duration::MAX).expect("valid");
+        assert_eq!(odd.delay(9, 0), Duration::from_secs(30_000_000));
+    }
+
+    #[test]
+    fn a_power_saturates_at_its_cap_exactly() {
+        // The longest of 64 bits with a sign: 309^4 s are below it, 310^4 s above.
+        let max = Duration::from_nanos(i64::MAX.unsigned_abs());
+        let backoff = Backoff::polynomial(Duration::from_secs(1), 4, max).expect("valid");
+        assert_eq!(backoff.delay(308, 0), Duration::from_secs(309_u64.pow(4)));
+        for attempt in [309, 310, 999, 999_999, u32::MAX] {
+            assert_eq!(backoff.delay(attempt, 0), max, "after {attempt}");
+        }
+        let steepest = Backoff::polynomial(Duration::MAX, 16, Duration::MAX).expect("valid");
+        assert_eq!(steepest.delay(u32::MAX, 0), Duration::MAX);
     }
 
     #[test]
@@ -240,5 +328,10 @@ mod tests {
         assert_eq!(Backoff::exponential(second, f64::NAN, second).expect_err("NaN").field(), "multiplier");
         assert_eq!(Backoff::exponential(second, 0.5, second).expect_err("below 1").field(), "multiplier");
         assert_eq!(Backoff::exponential(second, 2.0, second / 2).expect_err("below").field(), "max");
+        assert_eq!(Backoff::polynomial(second, 4, second / 2).expect_err("below").field(), "max");
+        for exponent in [0, 17] {
+            let error = Backoff::polynomial(second, exponent, second).expect_err("out of range");
+            assert_eq!(error.to_string(), format!("`exponent` is {exponent}, must be 1 to 16"));
+        }
     }
 }

@@ -69,6 +69,7 @@ fn what_is_written_is_read_back_as_the_same() {
         Config::default().fixed(SECOND).jitter(Jitter::None).without_budget(),
         Config::default().linear(SECOND, SECOND, 9 * SECOND).within(SECOND),
         Config::default().decorrelated(SECOND, 9 * SECOND).attempt_timeout(SECOND),
+        Config::default().polynomial(SECOND, 4, 9 * SECOND).jitter(Jitter::Below(50)),
     ];
     for config in configs {
         let text = serde_json::to_string(&config).expect("JSON");

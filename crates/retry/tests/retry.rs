@@ -296,6 +296,10 @@ fn what_cannot_be_is_named_with_its_value_and_what_would_be_valid() {
             "above zero and at most 366 days",
         ),
         (config().decorrelated(2 * SECOND, SECOND), "backoff.decorrelated.max", "1s", "at least the initial 2s"),
+        (config().polynomial(SECOND, 17, SECOND), "backoff.polynomial.exponent", "17", "1 to 16"),
+        (config().polynomial(2 * SECOND, 4, SECOND), "backoff.polynomial.max", "1s", "at least the initial 2s"),
+        (config().polynomial(SECOND, 4, year), "backoff.polynomial.max", "34560000s", "at most 366 days"),
+        (config().jitter(Jitter::Below(101)), "jitter.below", "101", "0 to 100 percent"),
         (config().jitter(Jitter::Spread(101)), "jitter.spread", "101", "0 to 100 percent"),
     ];
     let executor = Executor::new(1);

@@ -76,6 +76,13 @@ pub(crate) enum Shape {
         #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
         max: Duration,
     },
+    Polynomial {
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        unit: Duration,
+        exponent: u32,
+        #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
+        max: Duration,
+    },
     Decorrelated {
         #[cfg_attr(feature = "serde", serde(with = "humantime_serde"))]
         initial: Duration,
@@ -143,6 +150,13 @@ impl Config {
     #[must_use]
     pub const fn exponential(mut self, initial: Duration, multiplier: f64, max: Duration) -> Self {
         self.shape = Shape::Exponential { initial, multiplier, max };
+        self
+    }
+
+    /// Waits `unit`, `unit * 2^exponent`, `unit * 3^exponent`, …, up to `max`. The exponent is 1 to 16.
+    #[must_use]
+    pub const fn polynomial(mut self, unit: Duration, exponent: u32, max: Duration) -> Self {
+        self.shape = Shape::Polynomial { unit, exponent, max };
         self
     }
 
@@ -264,10 +278,14 @@ impl Settings {
 }
 
 fn backoff(shape: Shape, jitter: Jitter) -> Result<Backoff, ConfigError> {
-    if let Jitter::Spread(percent) = jitter
-        && percent > 100
-    {
-        return Err(ConfigError::new("jitter.spread", percent, "0 to 100 percent"));
+    match jitter {
+        Jitter::Spread(percent) if percent > 100 => {
+            return Err(ConfigError::new("jitter.spread", percent, "0 to 100 percent"));
+        }
+        Jitter::Below(percent) if percent > 100 => {
+            return Err(ConfigError::new("jitter.below", percent, "0 to 100 percent"));
+        }
+        _ => {}
     }
     let backoff = match shape {
         Shape::Fixed { wait } => Ok(Backoff::fixed(bounded("backoff.fixed.wait", wait)?)),
@@ -279,6 +297,10 @@ fn backoff(shape: Shape, jitter: Jitter) -> Result<Backoff, ConfigError> {
         Shape::Exponential { initial, multiplier, max } => {
             Backoff::exponential(initial, multiplier, bounded("backoff.exponential.max", max)?)
                 .map_err(|error| within("exponential", &error))
+        }
+        Shape::Polynomial { unit, exponent, max } => {
+            Backoff::polynomial(unit, exponent, bounded("backoff.polynomial.max", max)?)
+                .map_err(|error| within("polynomial", &error))
         }
         Shape::Decorrelated { initial, max } => {
             // With nothing to begin with, three times the last wait would stay nothing.
