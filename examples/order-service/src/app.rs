@@ -16,6 +16,7 @@ use crate::database::Database;
 use crate::degradation::Degradation;
 use crate::http::{Deadlines, Edge, Patience, answered, protect};
 use crate::inventory::{self, Inventory};
+use crate::load_test::{self, LoadTests};
 use crate::metrics::Metrics;
 use crate::orders::OrderStore;
 use crate::payment::{self, Payments};
@@ -52,6 +53,7 @@ pub(crate) struct App {
     pub(crate) breakers: Breakers,
     pub(crate) bulkheads: Bulkheads,
     pub(crate) degradation: Degradation,
+    pub(crate) load_tests: LoadTests,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
     pub(crate) deadlines: Arc<Deadlines>,
@@ -70,7 +72,7 @@ impl FromRef<Arc<App>> for Patience {
 /// The routes for everybody.
 pub(crate) fn public(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
     let of_callers = overview::routes().merge(orders::routes()).merge(products::routes());
-    let of_callers = of_callers.merge(suggestions::routes()).merge(statistics::routes());
+    let of_callers = of_callers.merge(suggestions::routes()).merge(statistics::routes()).merge(load_test::routes());
     let of_callers = caller::known(answered(of_callers, &app.deadlines));
     let of_callers = caller::told_apart(rate_limits::limited(of_callers, &app.rate_limits), &app.keyring);
     // Outside of the limits: what is switched off uses up no quota.

@@ -15,6 +15,7 @@
 //! | `caller` | who calls: a user of a tenant by key, or an address |
 //! | `rate_limits` | how often callers may ask, and the levers on it |
 //! | `degradation` | what is left undone under load, and the lever on it |
+//! | `load_test` | load that the service puts on itself, and the report on it |
 //! | `http` | problem documents, JSON bodies, ids, headers, connections: what all routes have in common |
 //! | `health`, `scrape`, `openapi`, `overview` | routes that tell about the service |
 //! | `provider_control` | the admin listener's levers on the providers |
@@ -37,6 +38,7 @@ mod health;
 mod http;
 pub mod inventory;
 mod limit;
+mod load_test;
 pub mod logging;
 mod metrics;
 mod openapi;

@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use seawall_telemetry::Instances;
 
 use crate::database::Connections;
+use crate::load_test::LoadTestFigures;
 
 /// OpenTelemetry's bounds for HTTP, and one more where the objective for `POST /orders` lies.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -25,6 +26,7 @@ pub(crate) struct Metrics {
     pub(crate) payments: AttemptFigures,
     pub(crate) reservations: AttemptFigures,
     pub(crate) sql: SqlFigures,
+    pub(crate) load_tests: LoadTestFigures,
     /// The patterns, which count for themselves.
     pub(crate) patterns: Instances,
 }
@@ -39,9 +41,10 @@ impl Metrics {
         let help = "Attempts to have what an order needs reserved";
         let reservations = AttemptFigures::register(&mut registry, "inventory_attempts", help);
         let sql = SqlFigures::register(&mut registry);
+        let load_tests = LoadTestFigures::register(&mut registry);
         let patterns = Instances::new();
         registry.register_collector(Box::new(patterns.clone()));
-        Self { registry, http, orders, payments, reservations, sql, patterns }
+        Self { registry, http, orders, payments, reservations, sql, load_tests, patterns }
     }
 
     /// Everything as OpenMetrics text.

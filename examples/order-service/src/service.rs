@@ -25,6 +25,7 @@ use crate::degradation::{self, Degradation};
 use crate::http::{Connections, Deadlines, Edge, Listener};
 use crate::inventory::{self, Inventory};
 use crate::limit::limit;
+use crate::load_test::LoadTests;
 use crate::metrics::{AttemptFigures, Metrics};
 use crate::orders::OrderStore;
 use crate::payment::{self, Payments, Redrive};
@@ -91,7 +92,7 @@ impl Service {
         let metrics = Metrics::new();
         // On the heap: what is done once need not make whoever starts a service large.
         let (database, folder) = Box::pin(open_database(&settings, &clock, &metrics)).await?;
-        let app = Arc::new(Box::pin(assemble(&settings, database, metrics, clock.clone())).await?);
+        let app = Arc::new(Box::pin(assemble(&settings, public.address(), database, metrics, clock.clone())).await?);
         let refresh = Box::pin(refresh(&app, &settings)).await;
         let redrive = Box::pin(redrive(&app, &settings)).await;
 
@@ -206,7 +207,13 @@ async fn open_database(
     Ok((database, Some(folder)))
 }
 
-async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clock: Clock) -> Result<App, StartError> {
+async fn assemble(
+    settings: &Settings,
+    public: SocketAddr,
+    database: Database,
+    metrics: Metrics,
+    clock: Clock,
+) -> Result<App, StartError> {
     let bulkheads = Bulkheads::new(&settings.bulkheads, &clock, &metrics.patterns).map_err(StartError::Config)?;
     let mut parts = Assembly { breakers: Breakers::default(), metrics: &metrics, clock: &clock };
     let guard = {
@@ -254,13 +261,17 @@ async fn assemble(settings: &Settings, database: Database, metrics: Metrics, clo
     let degradation = Degradation::new(&settings.degradation, (metrics.http.clone(), ceiling), &bulkheads, &clock)
         .map_err(|error| StartError::Config(InvalidConfig::of_part("degradation.gauge", &error)))?;
     metrics.patterns.add(degradation.gauge().clone());
+    let keyring = Arc::new(Keyring::default());
+    let load_tests = LoadTests::new(public, &keyring, metrics.load_tests.clone(), &clock);
+    metrics.patterns.add(load_tests.timeout().clone());
     Ok(App {
         profile: settings.profile,
         clock: clock.clone(),
-        keyring: Arc::new(Keyring::default()),
+        keyring,
         rate_limits: Arc::new(rate_limits),
         load: Load { gauge: degradation.gauge().clone(), requests: metrics.http.clone(), ceiling },
         degradation,
+        load_tests,
         keys: Guarded::new(KeyStore::new(database.clone()), guard.clone()),
         orders: Guarded::new(OrderStore::new(database.clone()), guard.clone()),
         products: Guarded::new(ProductStore::new(database.clone()), guard.clone()),

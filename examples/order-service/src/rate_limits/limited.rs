@@ -15,7 +15,8 @@ use crate::caller::{Caller, Party};
 use crate::openapi::{may_answer, operations};
 
 /// The requests that cost the service more than others do.
-pub(super) const EXPENSIVE: &[(Method, &str)] = &[(Method::POST, "/orders"), (Method::GET, "/statistics")];
+pub(super) const EXPENSIVE: &[(Method, &str)] =
+    &[(Method::POST, "/orders"), (Method::GET, "/statistics"), (Method::GET, "/demo/load-test")];
 
 /// The requests from which the service learns: few who say the same again and again shall not decide for all.
 pub(super) const LEARNING: &[(Method, &str)] = &[(Method::POST, "/suggestions/feedback")];

@@ -119,6 +119,7 @@ async fn an_unknown_key_is_refused_wherever_callers_matter_and_nowhere_else(engi
     }
     let expected = [
         "GET /",
+        "GET /demo/load-test",
         "GET /orders",
         "POST /orders",
         "GET /orders/{id}",

@@ -11,6 +11,7 @@ mod configuration;
 mod crash;
 mod degradation;
 mod lifecycle;
+mod load_test;
 mod orders;
 mod outage;
 mod postgres;

@@ -40,6 +40,13 @@ fn cases() -> u32 {
     env::var("ORDER_SERVICE_RANDOM_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(48)
 }
 
+/// What is asked for at random: everything but a load test, which takes its time, and places orders that nobody here knows of. It
+/// is asked for with bad parameters elsewhere.
+async fn operations_at_random(client: &Client) -> Vec<Operation> {
+    let all = operations(client).await.into_iter();
+    all.filter(|operation| operation.path(str::to_owned) != "/demo/load-test").collect()
+}
+
 fn try_all<T: Debug>(cases: u32, inputs: &impl Strategy<Value = T>, check: impl Fn(T)) {
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
     let outcome = runner.run(inputs, |input| {
@@ -187,7 +194,7 @@ fn no_request_to_any_route_makes_the_service_fail(engine: Engine) {
     let mut placed = 0;
     let mut number = 0;
     for client in [&shop.public, &shop.admin] {
-        for operation in runtime.block_on(operations(client)) {
+        for operation in runtime.block_on(operations_at_random(client)) {
             let accepted = RefCell::new(0);
             let last = RefCell::new(original.clone());
             let times = if operation.changes() { 4 } else { 1 };
@@ -222,7 +229,7 @@ fn no_requests_to_all_routes_make_the_service_fail(engine: Engine) {
     let accepted = RefCell::new(0);
     let listeners = [&shop.public, &shop.admin];
     let requests = (0..listeners.len()).flat_map(|listener| {
-        let operations = runtime.block_on(operations(listeners[listener])).into_iter();
+        let operations = runtime.block_on(operations_at_random(listeners[listener])).into_iter();
         operations.map(move |operation| {
             let weight = if operation.changes() { 4 } else { 1 };
             (weight, odd(&operation).prop_map(move |odd| (listener, odd)).boxed())

@@ -138,6 +138,7 @@ async fn what_tells_of_the_service_is_never_limited() {
     }
     let expected = [
         "GET /",
+        "GET /demo/load-test",
         "GET /orders",
         "POST /orders",
         "GET /orders/unknown",
