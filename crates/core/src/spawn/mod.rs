@@ -6,8 +6,10 @@
 mod blocking;
 mod error;
 mod handover;
+mod offload;
 mod spawner;
 
 pub use blocking::BlockingError;
 pub use error::SpawnError;
+pub use offload::Offloaded;
 pub use spawner::{Spawn, Spawner, Work};

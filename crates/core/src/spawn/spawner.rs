@@ -87,6 +87,11 @@ impl Spawner {
         Self(Kind::Custom(place))
     }
 
+    /// Whether each task has a thread of its own, which it may block.
+    pub const fn is_threads(&self) -> bool {
+        matches!(self.0, Kind::Threads)
+    }
+
     /// Starts a task in the background.
     ///
     /// # Errors

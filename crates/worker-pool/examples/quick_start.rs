@@ -1,0 +1,2 @@
+// A quick start.
+fn main() {}

@@ -1,0 +1,122 @@
+use std::collections::VecDeque;
+
+use seawall_core::Priority;
+use seawall_core::time::Timestamp;
+
+use crate::event::DeadReason;
+use crate::state::Terms;
+
+/// An attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Failure {
+    /// Which attempt; the first is 1.
+    pub attempt: u32,
+    /// When it ended.
+    #[cfg_attr(feature = "serde", serde(rename = "at_nanos", serialize_with = "nanos"))]
+    pub at: Timestamp,
+    /// The text of its error.
+    pub error: String,
+}
+
+impl Failure {
+    /// How many of a job are remembered.
+    pub(crate) const MOST: usize = 16;
+}
+
+/// A job that failed for the last time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// Its number in the pool.
+    pub job: u64,
+    /// Why it is not tried again.
+    pub reason: DeadReason,
+    /// Its priority.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub priority: Priority,
+    /// How many attempts have failed.
+    pub failures: u32,
+    /// The last 16 of them, the earliest first.
+    pub history: Vec<Failure>,
+    /// Whether it can be run again: a future that was polled to its end cannot.
+    pub is_repeatable: bool,
+}
+
+#[cfg(feature = "serde")]
+fn nanos<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(at.as_nanos())
+}
+
+/// Jobs that failed for the last time, the earliest first; bounded.
+#[derive(Debug)]
+pub(crate) struct DeadLetters<U> {
+    letters: VecDeque<Buried<U>>,
+    /// How many there have been.
+    pub(crate) total: u64,
+    /// How many were given up for later ones.
+    pub(crate) evicted: u64,
+}
+
+/// One of them, with the job if it can be run again.
+#[derive(Debug)]
+pub(crate) struct Buried<U> {
+    pub(crate) letter: DeadLetter,
+    pub(crate) job: Option<(U, Terms)>,
+}
+
+impl<U> Default for DeadLetters<U> {
+    fn default() -> Self {
+        Self { letters: VecDeque::new(), total: 0, evicted: 0 }
+    }
+}
+
+impl<U> DeadLetters<U> {
+    pub(crate) fn len(&self) -> usize {
+        self.letters.len()
+    }
+
+    /// Keeps one more of at most `most`. Gives the one that had to go, to be dropped when the lock is released.
+    pub(crate) fn bury(&mut self, buried: Buried<U>, most: usize) -> Option<Buried<U>> {
+        self.total += 1;
+        if most == 0 {
+            self.evicted += 1;
+            return Some(buried);
+        }
+        let gone = if self.letters.len() >= most { self.letters.pop_front() } else { None };
+        self.evicted += u64::from(gone.is_some());
+        self.letters.push_back(buried);
+        gone
+    }
+
+    /// Gives one up, if there are more than `most`.
+    pub(crate) fn shorten(&mut self, most: usize) -> Option<Buried<U>> {
+        let gone = if self.letters.len() > most { self.letters.pop_front() } else { None };
+        self.evicted += u64::from(gone.is_some());
+        gone
+    }
+
+    pub(crate) fn letters(&self) -> impl Iterator<Item = &DeadLetter> {
+        self.letters.iter().map(|buried| &buried.letter)
+    }
+
+    /// Takes the one with this number out, if it can be run again.
+    pub(crate) fn raise(&mut self, job: u64) -> Option<Buried<U>> {
+        let at = self.letters.iter().position(|buried| buried.letter.job == job && buried.job.is_some())?;
+        self.letters.remove(at)
+    }
+
+    /// Puts one back where it was, as nearly as can be told.
+    pub(crate) fn put_back(&mut self, buried: Buried<U>) {
+        let at = self.letters.iter().position(|other| other.letter.job > buried.letter.job);
+        self.letters.insert(at.unwrap_or(self.letters.len()), buried);
+    }
+
+    /// Forgets the one with this number.
+    pub(crate) fn forget(&mut self, job: u64) -> Option<Buried<U>> {
+        let at = self.letters.iter().position(|buried| buried.letter.job == job)?;
+        self.letters.remove(at)
+    }
+}

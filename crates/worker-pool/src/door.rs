@@ -1,0 +1,306 @@
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use seawall_core::Priority;
+use seawall_core::wait::{Found, Place};
+
+use crate::config::FullPolicy;
+use crate::engine::Engine;
+use crate::handle::JobHandle;
+use crate::job::Attempt;
+use crate::options::JobOptions;
+use crate::pool::Pool;
+use crate::refused::{Reason, Refused};
+use crate::reply::{Giver, Reply};
+use crate::seat::Seat;
+use crate::state::{End, Offer, Ran, Terms, Ticket};
+use crate::task::{Runs, Work};
+use crate::unit::{Tried, Unit, Why};
+use crate::worker::{Ended, run};
+
+/// The doors of a pool for jobs with [options](JobOptions). Made by [`Pool::with`].
+#[must_use]
+pub struct Door<'a, R: Runs> {
+    pool: &'a Pool<R>,
+    options: JobOptions,
+}
+
+impl<'a, R: Runs> Door<'a, R> {
+    pub(crate) const fn new(pool: &'a Pool<R>, options: JobOptions) -> Self {
+        Self { pool, options }
+    }
+
+    /// As [`Pool::submit`].
+    ///
+    /// # Errors
+    /// If the job was not taken; then it has been dropped.
+    pub async fn submit<W: Work<R>>(&self, work: W) -> Result<JobHandle<W::Output, W::Error, R>, Refused> {
+        self.submit_for(None, work).await
+    }
+
+    /// As [`Pool::submit_within`].
+    ///
+    /// # Errors
+    /// If the job was not taken; then it has been dropped.
+    pub async fn submit_within<W: Work<R>>(
+        &self,
+        max_wait: Duration,
+        work: W,
+    ) -> Result<JobHandle<W::Output, W::Error, R>, Refused> {
+        self.submit_for(Some(max_wait), work).await
+    }
+
+    async fn submit_for<W: Work<R>>(
+        &self,
+        max_wait: Option<Duration>,
+        work: W,
+    ) -> Result<JobHandle<W::Output, W::Error, R>, Refused> {
+        let (reply, giver) = Reply::new();
+        let ticket = self.admit(work.into_unit(giver), max_wait).await?;
+        Ok(JobHandle::new(reply, self.pool.link().clone(), ticket))
+    }
+
+    /// As [`Pool::try_submit`].
+    ///
+    /// # Errors
+    /// If the job was not taken; then it has been dropped.
+    pub fn try_submit<W: Work<R>>(&self, work: W) -> Result<JobHandle<W::Output, W::Error, R>, Refused> {
+        let (reply, giver) = Reply::new();
+        let ticket = self.try_admit(work.into_unit(giver))?;
+        Ok(JobHandle::new(reply, self.pool.link().clone(), ticket))
+    }
+
+    /// As [`Pool::execute`].
+    ///
+    /// # Errors
+    /// If the job was not taken; then it has been dropped.
+    pub async fn execute<W: Work<R>>(&self, work: W) -> Result<(), Refused> {
+        self.admit(work.into_unit(Giver::nobody()), None).await.map(drop)
+    }
+
+    /// As [`Pool::execute_within`].
+    ///
+    /// # Errors
+    /// If the job was not taken; then it has been dropped.
+    pub async fn execute_within<W: Work<R>>(&self, max_wait: Duration, work: W) -> Result<(), Refused> {
+        self.admit(work.into_unit(Giver::nobody()), Some(max_wait)).await.map(drop)
+    }
+
+    /// As [`Pool::try_execute`].
+    ///
+    /// # Errors
+    /// If the job was not taken; then it has been dropped.
+    pub fn try_execute<W: Work<R>>(&self, work: W) -> Result<(), Refused> {
+        self.try_admit(work.into_unit(Giver::nobody())).map(drop)
+    }
+
+    /// Submits what a [drain](Pool::drain) of another pool gave back. Whoever waits for its result goes on waiting.
+    ///
+    /// # Errors
+    /// If the job was not taken; then it has been dropped.
+    pub fn try_resubmit(&self, returned: R::Unit) -> Result<(), Refused> {
+        self.try_admit(returned).map(drop)
+    }
+
+    #[inline]
+    fn try_admit(&self, unit: R::Unit) -> Result<Ticket, Refused> {
+        let engine = self.pool.engine();
+        let terms = self.options.terms(engine.now());
+        match offer(engine, unit, terms, false) {
+            Ok(ticket) => Ok(ticket),
+            Err(Turned { reason, .. }) => Err(engine.refuse(reason)),
+        }
+    }
+
+    #[inline]
+    async fn admit(&self, unit: R::Unit, max_wait: Option<Duration>) -> Result<Ticket, Refused> {
+        let engine = self.pool.engine();
+        let terms = self.options.terms(engine.now());
+        match offer(engine, unit, terms, false) {
+            Ok(ticket) => Ok(ticket),
+            Err(turned) => admit_late(engine, turned, max_wait).await,
+        }
+    }
+}
+
+impl<R: Runs> fmt::Debug for Door<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("pool", self.pool).field("options", &self.options).finish()
+    }
+}
+
+/// A job that was not taken.
+pub(crate) struct Turned<U> {
+    pub(crate) unit: U,
+    pub(crate) terms: Terms,
+    pub(crate) reason: Reason,
+}
+
+/// Offers a job to the pool, and does what follows from it.
+#[inline]
+pub(crate) fn offer<U: Unit>(
+    engine: &Arc<Engine<U>>,
+    unit: U,
+    terms: Terms,
+    reserved: bool,
+) -> Result<Ticket, Turned<U>> {
+    let now = engine.now();
+    let offer = engine.state.lock().offer(unit, terms, now, reserved);
+    match offer {
+        Offer::Taken { ticket, mut calls, displaced } => {
+            let start = calls.start.take();
+            engine.go(calls);
+            if let Some(mut displaced) = displaced {
+                displaced.unit.conclude(Some(Why::Dropped));
+            }
+            match start {
+                Some(seat) if !engine.try_start(&seat) => without_worker(engine, ticket),
+                _ => Ok(ticket),
+            }
+        }
+        Offer::Refused { unit, terms, reason } => Err(Turned { unit, terms, reason }),
+    }
+}
+
+/// A worker was wanted and none could be started. If nobody else is there, the job goes back.
+#[cold]
+fn without_worker<U: Unit>(engine: &Arc<Engine<U>>, ticket: Ticket) -> Result<Ticket, Turned<U>> {
+    let job = {
+        let mut state = engine.state.lock();
+        if state.crew.live() > 0 { None } else { state.take_back(ticket) }
+    };
+    match job {
+        Some(job) => {
+            engine.give_up_orphans();
+            Err(Turned { unit: job.unit, terms: job.terms, reason: Reason::NoWorker })
+        }
+        None => Ok(ticket),
+    }
+}
+
+/// The queue was full: the job waits for room, or its submitter runs it, or it is refused.
+async fn admit_late<U: Unit>(
+    engine: &Arc<Engine<U>>,
+    turned: Turned<U>,
+    max_wait: Option<Duration>,
+) -> Result<Ticket, Refused> {
+    let Turned { unit, terms, reason } = turned;
+    if !matches!(reason, Reason::Full | Reason::DepthLimit) {
+        return Err(engine.refuse(reason));
+    }
+    let (policy, configured) = {
+        let state = engine.state.lock();
+        (state.config.full, state.config.max_wait)
+    };
+    match policy {
+        FullPolicy::Wait => {
+            wait_for_room(engine, &terms, max_wait.unwrap_or(configured)).await.map_err(|why| engine.refuse(why))?;
+            offer(engine, unit, terms, true).map_err(|turned| engine.refuse(turned.reason))
+        }
+        FullPolicy::CallerRuns => run_here(engine, unit, terms).await,
+        _ => Err(engine.refuse(reason)),
+    }
+}
+
+/// Waits until room is granted. Whoever calls this uses the room at once.
+async fn wait_for_room<U: Unit>(engine: &Arc<Engine<U>>, terms: &Terms, max_wait: Duration) -> Result<(), Reason> {
+    let now = engine.now();
+    let until = (now + max_wait).min(terms.deadline);
+    if until <= now {
+        return Err(Reason::Full);
+    }
+    let place = engine.state.lock().enter_line(terms.priority, now)?;
+    let mut spot = Spot { engine, place: Some(place), priority: terms.priority };
+    // Room may have come between the refusal and the line.
+    let waker = engine.state.lock().grant();
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+    let mut timer = pin!(engine.clock.sleep_until(until));
+    poll_fn(|cx| {
+        let mut own = Some(cx.waker().clone());
+        let Some(place) = &spot.place else { return Poll::Ready(Err(Reason::Stopped)) };
+        let found = engine.state.lock().look(place, &mut own);
+        drop(own);
+        match found {
+            Found::Granted { .. } => {
+                spot.place = None;
+                Poll::Ready(Ok(()))
+            }
+            Found::Unserved(_) | Found::Gone => {
+                spot.place = None;
+                Poll::Ready(Err(Reason::Stopped))
+            }
+            Found::Waiting => {
+                ready!(timer.as_mut().poll(cx));
+                let late = if until == terms.deadline { Reason::Expired } else { Reason::TimedOut };
+                Poll::Ready(Err(late))
+            }
+        }
+    })
+    .await
+}
+
+/// A place among those who wait for room. Dropped, it is left, and room that was granted goes to the next.
+struct Spot<'a, U: Unit> {
+    engine: &'a Arc<Engine<U>>,
+    place: Option<Place>,
+    priority: Priority,
+}
+
+impl<U: Unit> Drop for Spot<'_, U> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            let [next, old] = self.engine.state.lock().leave_line(&place, self.priority);
+            drop(old);
+            if let Some(next) = next {
+                next.wake();
+            }
+        }
+    }
+}
+
+/// Runs a job in the task of its submitter.
+async fn run_here<U: Unit>(engine: &Arc<Engine<U>>, mut unit: U, mut terms: Terms) -> Result<Ticket, Refused> {
+    let now = engine.now();
+    let id = engine.state.lock().run_elsewhere(&mut terms, now).map_err(|why| engine.refuse(why))?;
+    let mut here = Here { engine, running: true };
+    let timeout = {
+        let state = engine.state.lock();
+        terms.extra.as_ref().and_then(|extra| extra.timeout).or(state.config.timeout)
+    };
+    let mut attempt = Attempt::new(Arc::new(Seat::new(u32::MAX)));
+    attempt.job = id;
+    attempt.number = terms.failures() + 1;
+    attempt.deadline = timeout.map_or(terms.deadline, |timeout| (now + timeout).min(terms.deadline));
+    let (ended, _) = run(&mut unit, &attempt, attempt.deadline, &engine.clock, &engine.spawner).await;
+    here.running = false;
+    if let Ended::Tried(Tried::Succeeded) = ended {
+        engine.state.lock().end_elsewhere(End::Completed);
+        unit.conclude(None);
+        engine.tend_closed();
+        return Ok(Ticket::outside(id));
+    }
+    let how = ended.how(&attempt.seat, id, attempt.deadline == terms.deadline);
+    let again = engine.fail(Ran::Elsewhere(id), unit, terms, how);
+    Ok(again.unwrap_or(Ticket::outside(id)))
+}
+
+/// A job that runs where it was submitted. Dropped before its end, it was cancelled.
+struct Here<'a, U: Unit> {
+    engine: &'a Arc<Engine<U>>,
+    running: bool,
+}
+
+impl<U: Unit> Drop for Here<'_, U> {
+    fn drop(&mut self) {
+        if self.running {
+            self.engine.state.lock().end_elsewhere(End::Cancelled);
+            self.engine.tend_closed();
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use seawall_core::time::{Sleep, Timestamp};
+
+use crate::engine::Engine;
+use crate::state::{Calls, Phase};
+use crate::unit::Unit;
+
+/// Starts the task that does what time brings: jobs that are due again, workers that have waited for too long, a queue that
+/// stands. A pool to which time brings nothing has none.
+pub(crate) fn start<U: Unit>(engine: &Arc<Engine<U>>) {
+    let presence = Presence(engine.clone());
+    // Refused by the spawner, it is dropped, and the next who needs one asks again. Workers look after what is due as well.
+    let _taken = engine.spawner.spawn(Box::pin(keep(presence)));
+}
+
+/// The keeper, as long as it lives.
+struct Presence<U: Unit>(Arc<Engine<U>>);
+
+impl<U: Unit> Drop for Presence<U> {
+    fn drop(&mut self) {
+        let waker = {
+            let mut state = self.0.state.lock();
+            state.keeper.exists = false;
+            state.keeper.waker.take()
+        };
+        drop(waker);
+    }
+}
+
+async fn keep<U: Unit>(presence: Presence<U>) {
+    let engine = &presence.0;
+    let mut timer = pin!(None::<Sleep>);
+    let mut set_for = Timestamp::NEVER;
+    poll_fn(|cx| {
+        let mut may_grow = true;
+        loop {
+            let Look { next, is_over, has_acted } = look(engine, &mut may_grow, cx);
+            if is_over {
+                return Poll::Ready(());
+            }
+            if has_acted {
+                continue;
+            }
+            if set_for != next {
+                timer.set((next != Timestamp::NEVER).then(|| engine.clock.sleep_until(next)));
+                set_for = next;
+            }
+            let Some(sleep) = timer.as_mut().as_pin_mut() else { return Poll::Pending };
+            ready!(sleep.poll(cx));
+            timer.set(None);
+            set_for = Timestamp::NEVER;
+        }
+    })
+    .await;
+}
+
+struct Look {
+    next: Timestamp,
+    is_over: bool,
+    has_acted: bool,
+}
+
+fn look<U: Unit>(engine: &Arc<Engine<U>>, may_grow: &mut bool, cx: &Context<'_>) -> Look {
+    let waker = cx.waker().clone();
+    let now = engine.now();
+    let mut calls = Calls::default();
+    let (next, is_over, old) = {
+        let mut state = engine.state.lock();
+        let next = state.keep(now, *may_grow, &mut calls);
+        let is_over = state.phase() != Phase::Open && state.is_quiet();
+        state.keeper.exists = !is_over;
+        state.keeper.until = next;
+        (next, is_over, state.keeper.waker.replace(waker))
+    };
+    drop(old);
+    *may_grow &= calls.start.is_none();
+    let has_acted = calls.start.is_some() || calls.worker.is_some();
+    engine.go(calls);
+    Look { next, is_over, has_acted }
+}

@@ -1,0 +1,94 @@
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use seawall_core::sync::Mutex;
+
+use crate::error::JobError;
+
+/// Where the result of a job waits for whoever holds its handle.
+#[derive(Debug)]
+pub(crate) struct Reply<T, E>(Mutex<Slot<T, E>>);
+
+#[derive(Debug)]
+enum Slot<T, E> {
+    Empty(Option<Waker>),
+    Full(Result<T, JobError<E>>),
+    /// Nobody asks, or the result was taken.
+    Over,
+}
+
+impl<T, E> Reply<T, E> {
+    /// An empty one, and the end that gives.
+    pub(crate) fn new() -> (Arc<Self>, Giver<T, E>) {
+        let reply = Arc::new(Self(Mutex::new(Slot::Empty(None))));
+        (reply.clone(), Giver(Some(reply)))
+    }
+
+    fn give(&self, result: Result<T, JobError<E>>) {
+        let mut slot = self.0.lock();
+        let Slot::Empty(waker) = &mut *slot else { return };
+        let waker = waker.take();
+        *slot = Slot::Full(result);
+        drop(slot);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The result, once.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Result<T, JobError<E>>>> {
+        // Cloned and dropped outside of the lock.
+        let mut own = Some(cx.waker().clone());
+        let mut slot = self.0.lock();
+        if let Slot::Empty(waker) = &mut *slot {
+            std::mem::swap(waker, &mut own);
+            drop(slot);
+            return Poll::Pending;
+        }
+        let before = std::mem::replace(&mut *slot, Slot::Over);
+        drop(slot);
+        Poll::Ready(match before {
+            Slot::Full(result) => Some(result),
+            Slot::Empty(_) | Slot::Over => None,
+        })
+    }
+
+    /// Whether a result is there, or was.
+    pub(crate) fn is_given(&self) -> bool {
+        !matches!(*self.0.lock(), Slot::Empty(_))
+    }
+
+    /// Nobody asks any more. A result that was given is dropped here, not under the lock.
+    pub(crate) fn abandon(&self) {
+        let before = std::mem::replace(&mut *self.0.lock(), Slot::Over);
+        drop(before);
+    }
+}
+
+/// The end that gives, once. Dropped without giving, it says that the job was dropped.
+#[derive(Debug)]
+pub struct Giver<T, E>(Option<Arc<Reply<T, E>>>);
+
+impl<T, E> Giver<T, E> {
+    /// Of a job whose result nobody wants.
+    pub(crate) const fn nobody() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn give(&mut self, result: Result<T, JobError<E>>) {
+        if let Some(reply) = self.0.take() {
+            reply.give(result);
+        }
+    }
+
+    /// The end itself, to give later, if anybody wants the result.
+    pub(crate) fn take(&mut self) -> Option<Self> {
+        self.0.take().map(|reply| Self(Some(reply)))
+    }
+}
+
+impl<T, E> Drop for Giver<T, E> {
+    fn drop(&mut self) {
+        self.give(Err(JobError::Dropped));
+    }
+}

@@ -1,0 +1,293 @@
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use seawall_core::spawn::Spawner;
+use seawall_core::time::{Clock, Timestamp};
+
+use crate::engine::{Engine, How};
+use crate::event::Event;
+use crate::job::Attempt;
+use crate::seat::Seat;
+use crate::state::{Calls, End, Next, Ran, Standing, Ticket, Waiting};
+use crate::unit::{Tried, Unit, Why};
+
+/// After how many jobs without a wait a worker lets others of its executor run.
+const STREAK: u32 = 128;
+
+/// Starts a worker. Tells whether the spawner took it.
+pub(crate) fn spawn<U: Unit>(engine: &Arc<Engine<U>>, seat: Arc<Seat>) -> bool {
+    let starting = Arc::new(AtomicBool::new(true));
+    let presence = Presence {
+        engine: engine.clone(),
+        seat,
+        starting: starting.clone(),
+        has_begun: false,
+        has_left: false,
+        job: None,
+        unit: None,
+    };
+    let taken = engine.spawner.spawn(Box::pin(work(presence))).is_ok();
+    starting.store(false, Ordering::SeqCst);
+    taken
+}
+
+/// A worker, as long as it lives. Dropped before it has left, it was ended from outside.
+struct Presence<U: Unit> {
+    engine: Arc<Engine<U>>,
+    seat: Arc<Seat>,
+    /// While it is being spawned, whoever spawns it sees to what its end means.
+    starting: Arc<AtomicBool>,
+    has_begun: bool,
+    has_left: bool,
+    job: Option<Ticket>,
+    /// What it works at.
+    unit: Option<U>,
+}
+
+impl<U: Unit> Drop for Presence<U> {
+    fn drop(&mut self) {
+        if self.has_left {
+            return;
+        }
+        let now = self.engine.now();
+        let (counted, waker) = self.engine.state.lock().lose(self.seat.at, self.job, now);
+        drop(waker);
+        if let Some(mut unit) = self.unit.take() {
+            unit.conclude(Some(Why::Lost));
+        }
+        if self.starting.load(Ordering::SeqCst) {
+            return;
+        }
+        if counted && self.has_begun {
+            self.engine.tell(&Event::WorkerLost { name: self.engine.name });
+            self.engine.tend();
+        }
+        self.engine.give_up_orphans();
+        self.engine.tend_closed();
+    }
+}
+
+/// What a worker does until it leaves.
+async fn work<U: Unit>(mut presence: Presence<U>) {
+    presence.has_begun = true;
+    presence.starting = Arc::default();
+    let engine = presence.engine.clone();
+    let seat = presence.seat.clone();
+    let mut attempt = Attempt::new(seat.clone());
+    let mut done: Option<Done<U>> = None;
+    let mut streak = 0;
+    loop {
+        let mut calls = Calls::default();
+        let now = engine.clock.now();
+        let next = {
+            let mut state = engine.state.lock();
+            if let Some(done) = &done {
+                state.complete(seat.at, done.ticket, now, &mut calls);
+            }
+            state.next(seat.at, now, &mut calls)
+        };
+        if let Some(done) = done.take() {
+            presence.job = None;
+            done.answer();
+        }
+        engine.go(calls);
+        let next = match next {
+            Next::Nothing => {
+                streak = 0;
+                wait(&engine, &seat).await
+            }
+            next => next,
+        };
+        let (ticket, job, until) = match next {
+            Next::Job { ticket, job, until } => (ticket, job, until),
+            Next::Expired(job) => {
+                expire(job);
+                continue;
+            }
+            Next::Nothing => continue,
+            Next::Leave => break,
+        };
+        presence.job = Some(ticket);
+        let Waiting { unit, terms, .. } = job;
+        let working_at = presence.unit.insert(unit);
+        attempt.job = ticket.id;
+        attempt.number = terms.failures() + 1;
+        attempt.deadline = until;
+        let (ended, waited) = run(working_at, &attempt, until, &engine.clock, &engine.spawner).await;
+        streak = if waited { 0 } else { streak + 1 };
+        if streak >= STREAK {
+            streak = 0;
+            let_others_run().await;
+        }
+        let Some(unit) = presence.unit.take() else { break };
+        match ended {
+            Ended::Tried(Tried::Succeeded) => done = Some(Done { unit, ticket }),
+            ended => {
+                let how = ended.how(&seat, ticket.id, terms.deadline == until);
+                engine.fail(Ran::OnSeat(seat.at, ticket), unit, terms, how);
+                presence.job = None;
+            }
+        }
+    }
+    presence.has_left = true;
+    drop(done);
+    let to = engine.state.lock().crew.live();
+    engine.tell(&Event::Shrunk { name: engine.name, from: to + 1, to });
+    engine.tend_closed();
+}
+
+/// A job that succeeded and whose result has not been told.
+struct Done<U> {
+    unit: U,
+    ticket: Ticket,
+}
+
+impl<U: Unit> Done<U> {
+    fn answer(self) {
+        let mut unit = self.unit;
+        // What is dropped here is the user's.
+        let _payload = catch_unwind(AssertUnwindSafe(move || {
+            unit.conclude(None);
+            drop(unit);
+        }));
+    }
+}
+
+fn expire<U: Unit>(mut job: Waiting<U>) {
+    let _payload = catch_unwind(AssertUnwindSafe(move || {
+        job.unit.conclude(Some(Why::Expired));
+        drop(job);
+    }));
+}
+
+/// Waits until there is something to do.
+async fn wait<U: Unit>(engine: &Arc<Engine<U>>, seat: &Arc<Seat>) -> Next<U> {
+    poll_fn(|cx| {
+        let mut own = Some(cx.waker().clone());
+        let mut calls = Calls::default();
+        let now = engine.clock.now();
+        let next = {
+            let mut state = engine.state.lock();
+            match state.crew.standing(seat.at) {
+                Standing::Coming => match state.next(seat.at, now, &mut calls) {
+                    Next::Nothing => {
+                        if let Some(waker) = own.take() {
+                            state.wait(seat.at, now, waker, &mut calls);
+                        }
+                        None
+                    }
+                    next => Some(next),
+                },
+                Standing::Idle => {
+                    if let Some(waker) = own.take() {
+                        own = state.crew.wait_on(seat.at, waker);
+                    }
+                    None
+                }
+                Standing::Leaving => {
+                    own = state.crew.leave(seat.at).1;
+                    Some(Next::Leave)
+                }
+            }
+        };
+        drop(own);
+        engine.go(calls);
+        next.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
+}
+
+async fn let_others_run() {
+    let mut has_run = false;
+    poll_fn(|cx| {
+        if has_run {
+            return Poll::Ready(());
+        }
+        has_run = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// How an attempt ended.
+pub(crate) enum Ended {
+    Tried(Tried),
+    Panicked(Box<dyn std::any::Any + Send>),
+    /// It was told to stop.
+    Stopped,
+    /// It took too long.
+    TimedOut,
+}
+
+impl Ended {
+    /// What it means, when it is not a success.
+    pub(crate) fn how(self, seat: &Seat, job: u64, by_deadline: bool) -> How {
+        let (end, why) = match self {
+            Self::Tried(Tried::Succeeded) => (End::Completed, None),
+            Self::Tried(Tried::Failed) => (End::Failed, None),
+            Self::Tried(Tried::Lost) => (End::Failed, Some(Why::Lost)),
+            Self::Panicked(payload) => (End::Panicked, Some(Why::Panicked(payload))),
+            Self::Stopped => (End::Cancelled, None),
+            Self::TimedOut if by_deadline => (End::Expired, None),
+            Self::TimedOut => (End::TimedOut, None),
+        };
+        How { end, stopped: seat.is_cancelled(job), why }
+    }
+}
+
+/// One attempt, to its end or until it is cut off. Tells also whether it had to wait.
+pub(crate) async fn run<U: Unit>(
+    unit: &mut U,
+    attempt: &Attempt,
+    until: Timestamp,
+    clock: &Clock,
+    spawner: &Spawner,
+) -> (Ended, bool) {
+    let divisible = unit.is_divisible();
+    let seat = &attempt.seat;
+    seat.begin();
+    let mut waited = false;
+    let mut timer = pin!(None);
+    let mut is_late = false;
+    let mut going = pin!(unit.attempt(attempt, spawner));
+    let ended = poll_fn(|cx| {
+        if divisible && seat.is_stopped(attempt.job) {
+            return Poll::Ready(Ended::Stopped);
+        }
+        match catch_unwind(AssertUnwindSafe(|| going.as_mut().poll(cx))) {
+            Err(payload) => return Poll::Ready(Ended::Panicked(payload)),
+            Ok(Poll::Ready(tried)) => return Poll::Ready(Ended::Tried(tried)),
+            Ok(Poll::Pending) => waited = true,
+        }
+        if divisible {
+            seat.listen(cx.waker());
+            if seat.is_stopped(attempt.job) {
+                return Poll::Ready(Ended::Stopped);
+            }
+        }
+        if until == Timestamp::NEVER || is_late {
+            return Poll::Pending;
+        }
+        if timer.is_none() {
+            timer.set(Some(clock.sleep_until(until)));
+        }
+        if let Some(timer) = timer.as_mut().as_pin_mut() {
+            std::task::ready!(timer.poll(cx));
+        }
+        if divisible {
+            return Poll::Ready(Ended::TimedOut);
+        }
+        // It cannot be cut off: it is told, and holds its worker until it ends.
+        is_late = true;
+        timer.set(None);
+        seat.tell_late(attempt.job);
+        Poll::Pending
+    })
+    .await;
+    (ended, waited)
+}
