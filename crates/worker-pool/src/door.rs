@@ -6,9 +6,9 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use seawall_core::Priority;
+use seawall_core::time::Timestamp;
 use seawall_core::wait::{Found, Place};
 
-use crate::config::FullPolicy;
 use crate::engine::Engine;
 use crate::handle::JobHandle;
 use crate::job::Attempt;
@@ -17,7 +17,7 @@ use crate::pool::Pool;
 use crate::refused::{Reason, Refused};
 use crate::reply::{Giver, Reply};
 use crate::seat::Seat;
-use crate::state::{End, Offer, Ran, Terms, Ticket};
+use crate::state::{End, Entered, Offer, Ran, Terms, Ticket};
 use crate::task::{Runs, Work};
 use crate::unit::{Tried, Unit, Why};
 use crate::worker::{Ended, run};
@@ -109,8 +109,8 @@ impl<'a, R: Runs> Door<'a, R> {
     #[inline]
     fn try_admit(&self, unit: R::Unit) -> Result<Ticket, Refused> {
         let engine = self.pool.engine();
-        let terms = self.options.terms(engine.now());
-        match offer(engine, unit, terms, false) {
+        let now = engine.now();
+        match offer(engine, unit, self.options.terms(now), now, false) {
             Ok(ticket) => Ok(ticket),
             Err(Turned { reason, .. }) => Err(engine.refuse(reason)),
         }
@@ -119,8 +119,8 @@ impl<'a, R: Runs> Door<'a, R> {
     #[inline]
     async fn admit(&self, unit: R::Unit, max_wait: Option<Duration>) -> Result<Ticket, Refused> {
         let engine = self.pool.engine();
-        let terms = self.options.terms(engine.now());
-        match offer(engine, unit, terms, false) {
+        let now = engine.now();
+        match offer(engine, unit, self.options.terms(now), now, false) {
             Ok(ticket) => Ok(ticket),
             Err(turned) => admit_late(engine, turned, max_wait).await,
         }
@@ -146,9 +146,9 @@ pub(crate) fn offer<U: Unit>(
     engine: &Arc<Engine<U>>,
     unit: U,
     terms: Terms,
+    now: Timestamp,
     reserved: bool,
 ) -> Result<Ticket, Turned<U>> {
-    let now = engine.now();
     let offer = engine.state.lock().offer(unit, terms, now, reserved);
     match offer {
         Offer::Taken { ticket, mut calls, displaced } => {
@@ -192,39 +192,29 @@ async fn admit_late<U: Unit>(
     if !matches!(reason, Reason::Full | Reason::DepthLimit) {
         return Err(engine.refuse(reason));
     }
-    let (policy, configured) = {
-        let state = engine.state.lock();
-        (state.config.full, state.config.max_wait)
-    };
-    match policy {
-        FullPolicy::Wait => {
-            wait_for_room(engine, &terms, max_wait.unwrap_or(configured)).await.map_err(|why| engine.refuse(why))?;
-            offer(engine, unit, terms, true).map_err(|turned| engine.refuse(turned.reason))
+    let now = engine.now();
+    let entered = engine.state.lock().enter(terms.priority, terms.deadline, max_wait, now);
+    match entered {
+        Ok(Entered { place, until, submitter }) => {
+            let spot = Spot { engine, place: Some(place), priority: terms.priority };
+            if let Some(waker) = submitter {
+                waker.wake();
+            }
+            wait_for_room(spot, until, terms.deadline).await.map_err(|why| engine.refuse(why))?;
+            offer(engine, unit, terms, engine.now(), true).map_err(|turned| engine.refuse(turned.reason))
         }
-        FullPolicy::CallerRuns => run_here(engine, unit, terms).await,
-        _ => Err(engine.refuse(reason)),
+        Err(Reason::Full) if engine.runs_here() => run_here(engine, unit, terms).await,
+        Err(reason) => Err(engine.refuse(reason)),
     }
 }
 
 /// Waits until room is granted. Whoever calls this uses the room at once.
-async fn wait_for_room<U: Unit>(engine: &Arc<Engine<U>>, terms: &Terms, max_wait: Duration) -> Result<(), Reason> {
-    let now = engine.now();
-    let until = (now + max_wait).min(terms.deadline);
-    if until <= now {
-        return Err(Reason::Full);
-    }
-    let place = engine.state.lock().enter_line(terms.priority, now)?;
-    let mut spot = Spot { engine, place: Some(place), priority: terms.priority };
-    // Room may have come between the refusal and the line.
-    let waker = engine.state.lock().grant();
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-    let mut timer = pin!(engine.clock.sleep_until(until));
+async fn wait_for_room<U: Unit>(mut spot: Spot<'_, U>, until: Timestamp, deadline: Timestamp) -> Result<(), Reason> {
+    let mut timer = pin!(None);
     poll_fn(|cx| {
         let mut own = Some(cx.waker().clone());
         let Some(place) = &spot.place else { return Poll::Ready(Err(Reason::Stopped)) };
-        let found = engine.state.lock().look(place, &mut own);
+        let found = spot.engine.state.lock().look(place, &mut own);
         drop(own);
         match found {
             Found::Granted { .. } => {
@@ -236,9 +226,13 @@ async fn wait_for_room<U: Unit>(engine: &Arc<Engine<U>>, terms: &Terms, max_wait
                 Poll::Ready(Err(Reason::Stopped))
             }
             Found::Waiting => {
-                ready!(timer.as_mut().poll(cx));
-                let late = if until == terms.deadline { Reason::Expired } else { Reason::TimedOut };
-                Poll::Ready(Err(late))
+                if timer.is_none() {
+                    timer.set(Some(spot.engine.clock.sleep_until(until)));
+                }
+                if let Some(timer) = timer.as_mut().as_pin_mut() {
+                    ready!(timer.poll(cx));
+                }
+                Poll::Ready(Err(if until == deadline { Reason::Expired } else { Reason::TimedOut }))
             }
         }
     })

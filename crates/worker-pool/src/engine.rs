@@ -6,6 +6,7 @@ use seawall_core::spawn::Spawner;
 use seawall_core::sync::Mutex;
 use seawall_core::time::{Clock, Timestamp};
 
+use crate::config::FullPolicy;
 use crate::dead::{Buried, DeadLetter};
 use crate::event::{DeadReason, Event};
 use crate::keeper;
@@ -234,6 +235,11 @@ impl<U: Unit> Engine<U> {
         let mut calls = Calls::default();
         self.state.lock().ask_keeper(now, &mut calls);
         self.go(calls);
+    }
+
+    /// Whether a job that finds no room is run by its submitter.
+    pub(crate) fn runs_here(&self) -> bool {
+        self.state.lock().config.full == FullPolicy::CallerRuns
     }
 
     /// Counts a refusal and says it.

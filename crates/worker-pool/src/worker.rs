@@ -12,7 +12,7 @@ use crate::engine::{Engine, How};
 use crate::event::Event;
 use crate::job::Attempt;
 use crate::seat::Seat;
-use crate::state::{Calls, End, Next, Ran, Standing, Ticket, Waiting};
+use crate::state::{Calls, End, Next, Ran, Standing, Terms, Ticket, Waiting};
 use crate::unit::{Tried, Unit, Why};
 
 /// After how many jobs without a wait a worker lets others of its executor run.
@@ -71,6 +71,34 @@ impl<U: Unit> Drop for Presence<U> {
     }
 }
 
+/// What a worker has been given.
+enum Taken<U> {
+    Job { terms: Terms, until: Timestamp },
+    Expired(Waiting<U>),
+    Nothing,
+    Leave,
+}
+
+impl<U: Unit> Presence<U> {
+    /// Takes hold of a job before anything of the user's is called, so that it is not lost with the worker.
+    #[inline]
+    fn take_on(&mut self, next: Next<U>) -> Taken<U> {
+        match next {
+            Next::Job { ticket, job: Waiting { unit, terms, .. }, until } => {
+                self.job = Some(ticket);
+                self.unit = Some(unit);
+                Taken::Job { terms, until }
+            }
+            Next::Expired(job) => Taken::Expired(job),
+            Next::Nothing => Taken::Nothing,
+            Next::Leave => {
+                self.has_left = true;
+                Taken::Leave
+            }
+        }
+    }
+}
+
 /// What a worker does until it leaves.
 async fn work<U: Unit>(mut presence: Presence<U>) {
     presence.has_begun = true;
@@ -90,40 +118,38 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
             }
             state.next(seat.at, now, &mut calls)
         };
+        presence.job = None;
+        let mut next = presence.take_on(next);
+        engine.go(calls);
         if let Some(done) = done.take() {
-            presence.job = None;
             done.answer();
         }
-        engine.go(calls);
-        let next = match next {
-            Next::Nothing => {
-                streak = 0;
-                wait(&engine, &seat).await
-            }
-            next => next,
-        };
-        let (ticket, job, until) = match next {
-            Next::Job { ticket, job, until } => (ticket, job, until),
-            Next::Expired(job) => {
+        if let Taken::Nothing = next {
+            streak = 0;
+            let (found, calls) = wait(&engine, &seat).await;
+            next = presence.take_on(found);
+            engine.go(calls);
+        }
+        let (terms, until) = match next {
+            Taken::Job { terms, until } => (terms, until),
+            Taken::Expired(job) => {
                 expire(job);
                 continue;
             }
-            Next::Nothing => continue,
-            Next::Leave => break,
+            Taken::Nothing => continue,
+            Taken::Leave => break,
         };
-        presence.job = Some(ticket);
-        let Waiting { unit, terms, .. } = job;
-        let working_at = presence.unit.insert(unit);
+        let (Some(ticket), Some(unit)) = (presence.job, presence.unit.as_mut()) else { continue };
         attempt.job = ticket.id;
         attempt.number = terms.failures() + 1;
         attempt.deadline = until;
-        let (ended, waited) = run(working_at, &attempt, until, &engine.clock, &engine.spawner).await;
+        let (ended, waited) = run(unit, &attempt, until, &engine.clock, &engine.spawner).await;
         streak = if waited { 0 } else { streak + 1 };
         if streak >= STREAK {
             streak = 0;
             let_others_run().await;
         }
-        let Some(unit) = presence.unit.take() else { break };
+        let Some(unit) = presence.unit.take() else { continue };
         match ended {
             Ended::Tried(Tried::Succeeded) => done = Some(Done { unit, ticket }),
             ended => {
@@ -133,7 +159,6 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
             }
         }
     }
-    presence.has_left = true;
     drop(done);
     let to = engine.state.lock().crew.live();
     engine.tell(&Event::Shrunk { name: engine.name, from: to + 1, to });
@@ -165,7 +190,7 @@ fn expire<U: Unit>(mut job: Waiting<U>) {
 }
 
 /// Waits until there is something to do.
-async fn wait<U: Unit>(engine: &Arc<Engine<U>>, seat: &Arc<Seat>) -> Next<U> {
+async fn wait<U: Unit>(engine: &Arc<Engine<U>>, seat: &Arc<Seat>) -> (Next<U>, Calls) {
     poll_fn(|cx| {
         let mut own = Some(cx.waker().clone());
         let mut calls = Calls::default();
@@ -195,8 +220,13 @@ async fn wait<U: Unit>(engine: &Arc<Engine<U>>, seat: &Arc<Seat>) -> Next<U> {
             }
         };
         drop(own);
-        engine.go(calls);
-        next.map_or(Poll::Pending, Poll::Ready)
+        match next {
+            Some(next) => Poll::Ready((next, calls)),
+            None => {
+                engine.go(calls);
+                Poll::Pending
+            }
+        }
     })
     .await
 }

@@ -105,6 +105,16 @@ pub(crate) enum Offer<U> {
     },
 }
 
+/// A place among those who wait for room.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    pub(crate) place: Place,
+    /// How long it waits.
+    pub(crate) until: Timestamp,
+    /// One who has waited before and has room now.
+    pub(crate) submitter: Option<Waker>,
+}
+
 /// What a worker that asks for work gets.
 #[derive(Debug)]
 pub(crate) enum Next<U> {
@@ -510,15 +520,24 @@ impl<U> State<U> {
         self.line.grant(at)
     }
 
-    /// Somebody waits for room.
-    pub(crate) fn enter_line(&mut self, priority: Priority, now: Timestamp) -> Result<Place, Reason> {
+    /// Lets somebody wait for room, if the policy is to wait; room that came meanwhile is granted at once.
+    pub(crate) fn enter(
+        &mut self,
+        priority: Priority,
+        deadline: Timestamp,
+        max_wait: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<Entered, Reason> {
         if self.phase != Phase::Open {
             return Err(Reason::Stopped);
         }
-        if self.line.waiting() >= self.config.submitters {
+        let until = (now + max_wait.unwrap_or(self.config.max_wait)).min(deadline);
+        let may_wait = self.config.full == FullPolicy::Wait && until > now;
+        if !may_wait || self.line.waiting() >= self.config.submitters {
             return Err(Reason::Full);
         }
-        Ok(self.line.push(Waiter { class: priority as usize, permits: 1, since: now }))
+        let place = self.line.push(Waiter { class: priority as usize, permits: 1, since: now });
+        Ok(Entered { place, until, submitter: self.grant() })
     }
 
     /// Whether room was granted. `waker` is remembered while it was not.
