@@ -18,7 +18,7 @@ use super::schedule::{Errand, Planned, Schedule};
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Report {
     parameters: Parameters,
-    /// From the first request's beginning to the last answer.
+    /// From the moment of the first request to the last answer, and no less than `seconds`.
     duration_seconds: f64,
     /// Answers a second in that time, refusals included.
     achieved_rps: f64,

@@ -1,5 +1,6 @@
 //! The load itself: an open model, in which no request waits for the answer to another.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use seawall_core::Deadline;
 use seawall_core::time::Clock;
 use seawall_retry::Timeout;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::report::{Recorder, Report, Shot};
 use super::schedule::{Planned, Schedule};
@@ -65,7 +66,9 @@ where
     for planned in schedule.iter() {
         clock.sleep_until(planned.at).await;
         while let Some(ended) = outstanding.try_join_next() {
-            recorder.note(&shot(ended));
+            if let Some(shot) = shot(ended) {
+                recorder.note(&shot);
+            }
         }
         if outstanding.len() >= bounds.outstanding {
             recorder.note(&Shot::unsent(planned));
@@ -74,7 +77,9 @@ where
         outstanding.spawn(fire(planned, clock.clone(), timeout.clone(), connections.clone(), send(planned)));
     }
     while let Some(ended) = outstanding.join_next().await {
-        recorder.note(&shot(ended));
+        if let Some(shot) = shot(ended) {
+            recorder.note(&shot);
+        }
     }
     clock.sleep_until(schedule.end()).await;
     recorder.report(&schedule, clock.now())
@@ -105,8 +110,17 @@ async fn fire(
     }
 }
 
-fn shot(ended: Result<Shot, tokio::task::JoinError>) -> Shot {
-    ended.expect("nobody cancels a request, and none of it panics")
+/// Nothing of a request that ended with the whole process.
+fn shot(ended: Result<Shot, JoinError>) -> Option<Shot> {
+    match ended {
+        Ok(shot) => Some(shot),
+        Err(error) => {
+            if let Ok(payload) = error.try_into_panic() {
+                resume_unwind(payload);
+            }
+            None
+        }
+    }
 }
 
 #[cfg(test)]
