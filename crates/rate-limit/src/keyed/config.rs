@@ -81,8 +81,8 @@ impl<K: ?Sized> Keyed<K> {
 
     /// Has room for so many keys that have taken something which still counts: 1 to 67 108 864, rounded up to a power of two.
     /// Fixed for the life of a limiter, and all of its memory is taken when it is made: 18 bytes a key for
-    /// [`Gcra`](crate::Algorithm::Gcra), 100 bytes for a [sliding window](crate::Algorithm::SlidingWindow), for each class of
-    /// quotas.
+    /// [`Gcra`](crate::Algorithm::Gcra), or 26 where there are several classes of quotas; 100 bytes for a
+    /// [sliding window](crate::Algorithm::SlidingWindow), for each class.
     ///
     /// With twice as many as there are, one set in nineteen is full, and newcomers there inherit debts; with as many, one in
     /// three.
@@ -101,8 +101,9 @@ impl<K: ?Sized> Keyed<K> {
     }
 
     /// Finds the class of a key: on every call, so it should be a look into something small. Fixed for the life of a limiter. A
-    /// key that changes its class keeps the time that it owes under [`Gcra`](crate::Algorithm::Gcra); under any other algorithm
-    /// its new class counts anew.
+    /// key that changes its class keeps the time that it owes under [`Gcra`](crate::Algorithm::Gcra): what it takes in any span,
+    /// each cell counted by the interval of its class, is at most that span and the time in which the largest burst refills of the
+    /// classes that it had in it. Under any other algorithm its new class counts anew.
     #[must_use]
     pub fn class_of(mut self, class_of: impl Fn(&K) -> QuotaClass + Send + Sync + 'static) -> Self {
         self.class_of = Some(Arc::new(class_of));

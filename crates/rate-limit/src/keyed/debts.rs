@@ -41,6 +41,12 @@ pub(super) struct Debt {
     pub(super) owed: u64,
     /// How many cells, where the time does not say it.
     pub(super) cells: u32,
+    /// For how many nanoseconds more it may count in a class that lets a key owe for longer than it was asked for.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) beyond: u64,
+    /// For how many nanoseconds that was, if it may.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) asked: u64,
 }
 
 /// What those keys of a set had taken at most that had no slot.

@@ -5,13 +5,14 @@ use seawall_core::time::{Clock, Timestamp};
 
 use super::arrivals::Arrivals;
 use super::debts::{Debt, Evicted};
-use super::gcra_table::GcraTable;
+use super::gcra_table::{Account, GcraTable};
 use super::print::Print;
 use super::store::{Keep, of_class};
 use crate::algorithm::{Algorithm, Built};
 use crate::cell::{Decision, Denied, Epoch, Granted, Published};
 use crate::figures::{Figures, Limits};
 use crate::limit::{Carry, Gcra, Limit, Refused, Taken, Want, origin};
+use crate::limiter::nanos;
 use crate::quota::Quota;
 
 /// One [`GcraTable`] for the keys of all classes, whose quotas count in the same ticks.
@@ -178,17 +179,28 @@ impl Keep for GcraStore {
 
     fn each(&self, now: Timestamp, tell: &mut dyn FnMut(Print, Figures)) {
         let ticks = self.ticks(now);
-        self.table.for_each(ticks, |print, tat| {
+        self.table.for_each(ticks, |print, account| {
             let (gcra, _) = self.class(print.class()).read();
-            tell(print, figures(&gcra, tat, ticks));
+            if account.tat > ticks {
+                tell(print, figures(&gcra, account.tat, ticks));
+            }
         });
     }
 
     fn debts(&self, now: Timestamp, tell: &mut dyn FnMut(Debt)) {
         let (gcra, _) = self.classes[0].read();
         let now = gcra.ticks(now);
-        self.table.for_each(now, |print, tat| {
-            tell(Debt { print: print.word(), owed: gcra.nanos(tat - now), cells: 0 });
+        self.table.for_each(now, |print, account| {
+            let Account { tat, excess, asked } = account;
+            // The time in which it was idle has paid for it.
+            let beyond = excess.saturating_sub(now.saturating_sub(tat));
+            tell(Debt {
+                print: print.word(),
+                owed: gcra.nanos(tat.saturating_sub(now)),
+                cells: 0,
+                beyond: gcra.nanos(beyond),
+                asked: asked / gcra.ticks_per_nano(),
+            });
         });
     }
 
@@ -202,12 +214,21 @@ impl Keep for GcraStore {
 
     fn owe(&self, debt: Debt, after: Duration, now: Timestamp) {
         if let Some(print) = Print::from_word(debt.print) {
-            self.table.raise(print, self.due(debt.owed, after, now));
+            let (gcra, _) = self.class(print.class()).read();
+            let ticks = |nanos: u64| nanos.saturating_mul(gcra.ticks_per_nano());
+            // What was asked of it is paid first.
+            let rest = nanos(after.saturating_sub(Duration::from_nanos(debt.owed)));
+            let account = Account {
+                tat: self.due(debt.owed, after, now),
+                excess: ticks(debt.beyond.saturating_sub(rest)),
+                asked: ticks(debt.asked),
+            };
+            self.table.raise(print, account, gcra.ticks(now));
         }
     }
 
     fn owe_anew(&self, evicted: Evicted, after: Duration, now: Timestamp) {
-        self.table.raise_floor(evicted.set, self.due(evicted.owed, after, now));
+        self.table.raise_floor(evicted.set, self.due(evicted.owed, after, now), self.ticks(now));
     }
 }
 

@@ -1,3 +1,4 @@
+mod excess;
 #[cfg(all(test, not(seawall_loom)))]
 mod tests;
 mod upkeep;
@@ -7,7 +8,8 @@ use seawall_core::sync::Mutex;
 use seawall_core::sync::atomic::{AtomicU64, Ordering};
 use seawall_core::time::{Clock, Timestamp};
 
-use super::arrivals::Arrivals;
+pub(crate) use self::excess::Account;
+use self::excess::{Excess, Guarded, Locked};
 use super::print::{Print, WAYS, sets_for};
 use crate::cell::Epoch;
 use crate::limit::{Gcra, Refused, Taken, Want};
@@ -25,7 +27,9 @@ use crate::limit::{Gcra, Refused, Taken, Want};
 /// frequent items the same one-sided error.)
 ///
 /// Only what a newcomer owes beyond what its class ever let a key owe is not asked of it at once, so that a debt of hours locks
-/// out nobody whose quota is of seconds. It stays in the floor, and is asked of whoever changes its class.
+/// out nobody whose quota is of seconds. It is its [`Excess`], and is asked of it when it gets a class that lets it owe more. A key
+/// whose arrival time was brought back because the clock has stepped back may owe whatever any class lets a key owe: what is not
+/// asked of it is its excess too.
 ///
 /// What is given back never brings a slot to its set's floor once it has one, so giving back is exact
 /// for whoever stays, and takes nothing from what the floor holds for others.
@@ -40,15 +44,22 @@ pub(crate) struct GcraTable {
     /// By set. Written under the set's lock.
     floors: Box<[AtomicU64]>,
     /// Each lock is that of many sets.
-    locks: Box<[Padded<Mutex<Arrivals>>]>,
+    locks: Box<[Padded<Mutex<Guarded>>]>,
     /// The longest wait that was ever granted, in ticks.
     longest_wait: AtomicU64,
+    /// The shortest capacity of a quota under which anybody ever waited, and when the last turn comes, in ticks. Who waits by one
+    /// class may owe less than another class lets it owe at once.
+    least_to_wait: AtomicU64,
+    last_turn: AtomicU64,
     /// The longest that any key may owe without having waited, in ticks: the longest capacity of any quota, or what was carried from
     /// one to the next.
     longest_debt: AtomicU64,
     /// The same by class. A smaller quota may take the place of a larger one, and the larger one come back before a key has paid
     /// what that let it owe.
     debts: Box<[AtomicU64]>,
+    /// How much was asked at least of a key of which was asked what its class lets it owe, by class: what `debts` say, as soon as all
+    /// keys have been asked for that.
+    asked: Box<[AtomicU64]>,
     /// Moves on before an arrival time is brought back by anything but a receipt.
     epoch: Epoch,
 }
@@ -152,20 +163,33 @@ impl Set {
     }
 
     /// The slot of this key in whatever class. Whose it stays only under the set's lock.
-    fn find_key(&self, print: Print) -> Option<&Slot> {
-        self.0.iter().find(|slot| print.is_same_key(slot.key.load(Ordering::Relaxed)))
+    fn find_key(&self, print: Print) -> Option<usize> {
+        self.0.iter().position(|slot| print.is_same_key(slot.key.load(Ordering::Relaxed)))
     }
 
-    /// The slot that owes least, and its arrival time. Called under the set's lock.
-    fn least(&self) -> (&Slot, u64) {
-        let [first, others @ ..] = &self.0;
-        others.iter().map(Slot::look).fold(first.look(), |least, next| if next.1 < least.1 { next } else { least })
+    /// The slot that owes least.
+    fn least(&self, locked: &Locked<'_>) -> Victim<'_> {
+        let looks = self.0.iter().enumerate().map(|(way, slot)| {
+            let tat = slot.look();
+            Victim { way, slot, tat, owes: tat.saturating_add(locked.excess(way).ticks()).min(CLAIMED - 1) }
+        });
+        let least = looks.reduce(|least, next| if next.owes < least.owes { next } else { least });
+        least.expect("a set has slots")
     }
 }
 
+/// The slot of a set that owes least.
+struct Victim<'a> {
+    way: usize,
+    slot: &'a Slot,
+    tat: u64,
+    /// With its excess.
+    owes: u64,
+}
+
 impl Slot {
-    fn look(&self) -> (&Self, u64) {
-        (self, self.tat.load(Ordering::Acquire))
+    fn look(&self) -> u64 {
+        self.tat.load(Ordering::Acquire)
     }
 
     /// Gives the slot, whose arrival time was `from`, to `print`, unless somebody has changed it. Called under the set's lock.
@@ -183,11 +207,11 @@ impl Slot {
         self.key.load(Ordering::Relaxed) == print.word()
     }
 
-    /// Gives the slot to the same key in another class. Called under the set's lock.
-    fn take_over(&self, print: Print) {
+    /// Gives the slot to the same key in another class, which owes so much more. Called under the set's lock.
+    fn take_over(&self, print: Print, due: u64) {
         let tat = self.tat.swap(CLAIMED, Ordering::AcqRel);
         self.key.store(print.word(), Ordering::Release);
-        self.tat.store(tat, Ordering::Release);
+        self.tat.store(tat.saturating_add(due).min(CLAIMED - 1), Ordering::Release);
     }
 
     /// Changes the arrival time. Called under the set's lock.
@@ -203,29 +227,40 @@ impl GcraTable {
     /// Room for so many keys, rounded up to a power of two and at least 4, of so many classes, at least one.
     pub(crate) fn new(keys: usize, classes: usize) -> Self {
         let sets = sets_for(keys);
+        let locks = sets.min(MOST_LOCKS);
+        let with_excess = if classes > 1 { sets / locks } else { 0 };
+        let by_class = || (0..classes.max(1)).map(|_| AtomicU64::new(0)).collect();
         Self {
             sets: (0..sets).map(|_| Set::default()).collect(),
             floors: (0..sets).map(|_| AtomicU64::new(0)).collect(),
-            locks: (0..sets.min(MOST_LOCKS)).map(|_| Padded(Mutex::new(Arrivals::default()))).collect(),
+            locks: (0..locks).map(|_| Padded(Mutex::new(Guarded::new(with_excess)))).collect(),
             longest_wait: AtomicU64::new(0),
+            least_to_wait: AtomicU64::new(u64::MAX),
+            last_turn: AtomicU64::new(0),
             longest_debt: AtomicU64::new(0),
-            debts: (0..classes.max(1)).map(|_| AtomicU64::new(0)).collect(),
+            debts: by_class(),
+            asked: by_class(),
             epoch: Epoch::new(),
         }
     }
 
     /// Says that keys of this class may owe as much as this limit lets them. Before its first use.
     pub(crate) fn expect(&self, class: usize, gcra: &Gcra) {
-        self.expect_debt(class, gcra.capacity());
+        let before = self.expect_debt(class, gcra.capacity());
+        if before < gcra.capacity() {
+            self.ask_again();
+        }
     }
 
-    fn expect_debt(&self, class: usize, debt: u64) {
+    /// Gives what was expected before.
+    fn expect_debt(&self, class: usize, debt: u64) -> u64 {
         self.longest_debt.fetch_max(debt, Ordering::Relaxed);
-        self.debt(class).fetch_max(debt, Ordering::Relaxed);
+        of_class(&self.debts, class).fetch_max(debt, Ordering::Relaxed)
     }
 
-    fn debt(&self, class: usize) -> &AtomicU64 {
-        self.debts.get(class).unwrap_or(&self.debts[0])
+    /// The most that a key of this class may owe without having waited, in ticks.
+    fn debt(&self, class: u8) -> u64 {
+        of_class(&self.debts, class.into()).load(Ordering::Relaxed)
     }
 
     /// How many keys there is room for.
@@ -238,8 +273,10 @@ impl GcraTable {
         &self.sets[print.set(self.sets.len())]
     }
 
-    fn lock(&self, set: usize) -> &Mutex<Arrivals> {
-        &self.locks[set & (self.locks.len() - 1)].0
+    fn lock(&self, set: usize) -> Locked<'_> {
+        // Both are powers of two.
+        let (lock, row) = (set & (self.locks.len() - 1), set / self.locks.len());
+        Locked { guarded: self.locks[lock].0.lock(), row }
     }
 
     /// Takes what is wanted. `clock` is read again where an arrival time lies too far in the future.
@@ -277,7 +314,7 @@ impl GcraTable {
             }
             match question.advance(tat) {
                 Ok(new) => {
-                    self.note_wait(question.wait(new));
+                    self.note_wait(&question, new);
                     match slot.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Acquire) {
                         Ok(_) if is_its_own() => return Some(question.taken(new)),
                         Ok(_) => return None,
@@ -288,10 +325,7 @@ impl GcraTable {
                     // The word was read before the clock: time that passes between is not taken for a step.
                     let later = question.at(clock.now());
                     if self.is_ahead(tat, &later) {
-                        let healed = self.latest(later.print, later.gcra, later.now);
-                        // Whoever takes from now on, and takes before the swap, makes it fail.
-                        self.epoch.advance();
-                        let _ = slot.tat.compare_exchange(tat, healed, Ordering::AcqRel, Ordering::Relaxed);
+                        self.heal(slot, tat, &later);
                     }
                     question = later;
                     tat = slot.tat.load(Ordering::Acquire);
@@ -301,30 +335,55 @@ impl GcraTable {
         }
     }
 
+    /// Brings an arrival time back to the latest that a key of this class can have been brought to. By another class it may have
+    /// been more.
+    #[cold]
+    #[inline(never)]
+    fn heal(&self, slot: &Slot, from: u64, question: &Question<'_>) {
+        let Question { print, now, .. } = *question;
+        let (_, set, mut locked) = self.locked(print);
+        let latest = self.latest(print.class(), now);
+        self.last_turn.fetch_min(self.after(now, 0), Ordering::Relaxed);
+        // Whoever takes from now on, and takes before the swap, makes it fail.
+        self.epoch.advance();
+        if let Some(way) = set.find_key(print)
+            && slot.is_of(print)
+            && slot.tat.compare_exchange(from, latest, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        {
+            let beyond = self.horizon(now).saturating_sub(latest);
+            locked.keep(way, Excess::new(beyond, print.class()));
+        }
+    }
+
+    /// Before the arrival time is changed, so that nobody takes that for one of a clock that has stepped back.
     #[inline(always)]
-    fn note_wait(&self, wait: u64) {
+    fn note_wait(&self, question: &Question<'_>, new: u64) {
+        let wait = question.wait(new);
         if wait > 0 {
-            // Before the arrival time, so that nobody takes that for one of a clock that has stepped back.
             self.longest_wait.fetch_max(wait, Ordering::Relaxed);
+            self.least_to_wait.fetch_min(question.gcra.capacity(), Ordering::Relaxed);
+            self.last_turn.fetch_max(question.now.saturating_add(wait), Ordering::Relaxed);
         }
     }
 
     /// The latest time that a key of this class can have been brought to by `now`, in ticks.
-    fn latest(&self, print: Print, gcra: &Gcra, now: u64) -> u64 {
-        let debt = self.debt(print.class().into()).load(Ordering::Relaxed).max(gcra.capacity());
-        now.saturating_add(debt).saturating_add(self.longest_wait.load(Ordering::Relaxed)).min(CLAIMED - 1)
+    fn latest(&self, class: u8, now: u64) -> u64 {
+        self.after(now, self.debt(class)).min(CLAIMED - 1)
     }
 
     /// The latest time that any key can have been brought to by now.
-    fn horizon(&self, question: &Question<'_>) -> u64 {
-        let debt = self.longest_debt.load(Ordering::Relaxed).max(question.gcra.capacity());
-        question.now.saturating_add(debt).saturating_add(self.longest_wait.load(Ordering::Relaxed))
+    fn horizon(&self, now: u64) -> u64 {
+        self.after(now, self.longest_debt.load(Ordering::Relaxed))
+    }
+
+    fn after(&self, now: u64, debt: u64) -> u64 {
+        now.saturating_add(debt).saturating_add(self.longest_wait.load(Ordering::Relaxed))
     }
 
     /// Whether only a clock that stepped back explains this arrival time. A key that had another class owes what that class let it,
     /// and pays it.
     fn is_ahead(&self, tat: u64, question: &Question<'_>) -> bool {
-        tat > self.horizon(question)
+        tat > self.horizon(question.now)
     }
 
     /// For a key that was not found: it is new, or its slot has just changed hands, or its class has.
@@ -350,23 +409,23 @@ impl GcraTable {
     }
 
     fn try_newcomer(&self, question: Question<'_>, seen: u64) -> Newcomer<'_> {
-        let number = question.print.set(self.sets.len());
-        let (set, floor) = (&self.sets[number], &self.floors[number]);
-        let mut arrivals = self.lock(number).lock();
-        if let Some(slot) = set.find_key(question.print) {
-            if !slot.is_of(question.print) {
-                // Before the new class can find it: what the key owed in a class that it had before may be in the floor alone.
-                let latest = self.latest(question.print, question.gcra, question.now);
-                let owed = floor.load(Ordering::Relaxed).min(latest);
-                slot.update(|tat| tat.max(owed));
-                slot.take_over(question.print);
+        let print = question.print;
+        let (number, set, mut locked) = self.locked(print);
+        let floor = &self.floors[number];
+        if let Some(way) = set.find_key(print) {
+            let slot = &set.0[way];
+            if !slot.is_of(print) {
+                let (due, excess) = self.ask(locked.excess(way), print.class());
+                locked.keep(way, excess);
+                // Before the new class can find it.
+                slot.take_over(print, due);
             }
             return Newcomer::Known(slot);
         }
         loop {
-            let (slot, victim) = set.least();
-            let owed = victim.max(floor.load(Ordering::Relaxed));
-            let latest = self.latest(question.print, question.gcra, question.now);
+            let victim = set.least(&locked);
+            let owed = victim.owes.max(floor.load(Ordering::Relaxed));
+            let latest = self.latest(print.class(), question.now);
             if owed > latest && owed > seen {
                 return Newcomer::Ahead(owed);
             }
@@ -378,16 +437,18 @@ impl GcraTable {
                 Err(_) if owed > latest => inherited,
                 Err(missing) => return Newcomer::Decided(question.refused(missing, inherited)),
             };
-            self.note_wait(question.wait(tat));
-            if !slot.hand_over(victim, question.print, tat) {
+            self.note_wait(&question, tat);
+            if !victim.slot.hand_over(victim.tat, print, tat) {
                 // Its own key has just used it.
                 continue;
             }
             // What was seen before the clock was read again lies further ahead than any clock could have brought it.
-            let kept = if owed <= seen { owed.min(self.horizon(&question)) } else { owed };
+            let kept = if owed <= seen { owed.min(self.horizon(question.now)) } else { owed };
             floor.store(kept, Ordering::Relaxed);
+            locked.keep(victim.way, Excess::new(kept.saturating_sub(inherited), print.class()));
+            let arrivals = &mut locked.guarded.arrivals;
             arrivals.arrived += 1;
-            arrivals.evicted_live += u64::from(victim > question.now);
+            arrivals.evicted_live += u64::from(victim.tat > question.now);
             let cells = inherited.saturating_sub(question.now).div_ceil(question.gcra.interval());
             arrivals.inherited = arrivals.inherited.saturating_add(cells);
             return Newcomer::Decided(match advanced {
@@ -396,4 +457,9 @@ impl GcraTable {
             });
         }
     }
+}
+
+/// What is kept for a class; for one that there is not, the first.
+fn of_class(by_class: &[AtomicU64], class: usize) -> &AtomicU64 {
+    by_class.get(class).unwrap_or(&by_class[0])
 }

@@ -141,7 +141,7 @@ impl<L: Built> Keep for LockedStore<L> {
     fn debts(&self, now: Timestamp, tell: &mut dyn FnMut(Debt)) {
         for table in &self.tables {
             table.for_each(now, |print, owed| {
-                tell(Debt { print: print.word(), owed: owed.nanos, cells: owed.cells });
+                tell(Debt { print: print.word(), owed: owed.nanos, cells: owed.cells, beyond: 0, asked: 0 });
             });
         }
     }

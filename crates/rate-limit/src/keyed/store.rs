@@ -102,8 +102,9 @@ impl Store {
                 Ok(granted) => return Ok(granted),
                 Err(denied) => denied.figures.remaining(),
             };
-            // Others may take meanwhile, so that it can be less each time; nothing is always there.
-            want.cells = most.min(want.cells - 1);
+            // Others may take meanwhile, so that it can be less each time; nothing is always there. A single cell is asked for before
+            // that: only who wants some gets a slot, or is mended after a step of the clock.
+            want.cells = most.max(1).min(want.cells - 1);
         }
     }
 }

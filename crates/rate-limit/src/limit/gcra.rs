@@ -144,9 +144,10 @@ impl Gcra {
     }
 
     /// How much of `taken` can be given back at `now` so that nothing is minted, in ticks, if no more is known than the arrival
-    /// time: of a turn all or nothing, and nothing of what others have built upon while turns are to come.
-    pub(crate) fn refundable(&self, tat: u64, taken: &Taken, now: u64) -> u64 {
-        let turns_to_come = tat > now.saturating_add(self.capacity);
+    /// time: of a turn all or nothing, and nothing of what others have built upon while turns are to come. `others_wait` says
+    /// whether any may be by another limit.
+    pub(crate) fn refundable(&self, tat: u64, taken: &Taken, now: u64, others_wait: bool) -> u64 {
+        let turns_to_come = others_wait || tat > now.saturating_add(self.capacity);
         self.refund(tat, taken, now, turns_to_come, 1)
     }
 
@@ -218,7 +219,7 @@ impl Limit for Gcra {
     }
 
     fn give_back(&self, state: &mut u64, taken: Taken, now: Timestamp) {
-        *state -= self.refundable(*state, &taken, self.ticks(now));
+        *state -= self.refundable(*state, &taken, self.ticks(now), false);
     }
 
     fn remaining(&self, state: &u64, now: Timestamp) -> u32 {

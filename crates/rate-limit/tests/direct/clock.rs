@@ -160,3 +160,20 @@ fn a_receipt_of_before_a_step_takes_nothing_from_others() {
         assert_eq!(standing(&limiter), before, "{algorithm:?}: it gave back what others have");
     }
 }
+
+#[test]
+fn a_turn_that_is_given_up_by_a_clock_that_stepped_back_forgets_nobody_who_passed_after_it() {
+    each(countings(), |algorithm, limiter, time| {
+        exhaust(limiter);
+        let turn = limiter.reserve(1, 10 * SECOND).expect("in turn");
+        let after = SECOND / 10;
+        time.advance(turn.wait() + after);
+        assert!(exhaust(limiter) > 0, "{algorithm:?}: the turn has come");
+        // By a clock that is no further behind than any turn lay ahead, the turn is still to come.
+        time.step_back(after + NANO);
+        drop(turn);
+        time.advance(after + NANO);
+        let more = exhaust(limiter);
+        assert!(more <= 1, "{algorithm:?}: {more} pass in the place of one turn: those who passed are forgotten");
+    });
+}

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod bursts;
+mod classes;
 mod config;
 mod debts;
 mod operations;

@@ -50,7 +50,7 @@ fn a_debt_that_lasts_for_ever_is_refused_and_holds_nobody_up() {
     let store = GcraStore::new(&[Quota::per_second(10)], 4, clock.now()).expect("valid");
     let (now, ever) = (clock.now(), u64::MAX);
     for key in 0..6 {
-        store.owe(Debt { print: print(key).word(), owed: ever, cells: 0 }, Duration::ZERO, now);
+        store.owe(Debt { print: print(key).word(), owed: ever, cells: 0, beyond: ever, asked: 0 }, Duration::ZERO, now);
     }
     store.owe_anew(Evicted { class: 0, set: 0, owed: ever, cells: 0 }, Duration::ZERO, now);
     (0..9).for_each(|key| store.reset(print(key)));
@@ -62,6 +62,7 @@ fn no_carried_debt_stands_for_a_slot_that_is_handed_over() {
     let (clock, _time) = Clock::manual();
     let table = GcraTable::new(4, 1);
     let gcra = Gcra::new(Quota::per_second(10)).expect("valid");
+    table.expect(0, &gcra);
     (0..5).for_each(|key| assert!(table.take(print(key), &gcra, Want::one(clock.now()), &clock).0.is_ok()));
     table.carry(0, |_, _| u64::MAX, |_| u64::MAX);
     (0..9).for_each(|key| table.reset(print(key)));

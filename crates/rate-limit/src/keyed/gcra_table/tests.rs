@@ -63,7 +63,7 @@ fn run(keys: usize, steps: &[Step], gcras: &[Gcra]) -> Result<Model<Gcra>, TestC
                     let class = usize::from(key) % gcras.len();
                     table.give_back(self::print(key, class_of(class)), &gcras[class], &taken, 0, now);
                     let state = model.state(key);
-                    *state -= gcras[class].refundable(*state, &exact, gcras[class].ticks(now));
+                    *state -= gcras[class].refundable(*state, &exact, gcras[class].ticks(now), false);
                 }
             }
         }
@@ -156,6 +156,7 @@ fn a_flood_of_new_keys_frees_no_limited_one() {
     let (clock, _time) = Clock::manual();
     let gcra = Gcra::new(quota()).expect("valid");
     let table = GcraTable::new(4, 4);
+    table.expect(0, &gcra);
     let takes = |key| taken(&table, key, &gcra, START, &clock);
     assert_eq!((0..9).filter(|_| takes(0)).count(), 4);
     let others = (1..=255).filter(|key| takes(*key)).count();
@@ -174,6 +175,7 @@ fn a_newcomer_owes_nothing_where_a_slot_is_free() {
     time.advance_to(START);
     let gcra = Gcra::new(quota()).expect("valid");
     let table = GcraTable::new(4, 4);
+    table.expect(0, &gcra);
     (0..4).for_each(|key| assert!(taken(&table, key, &gcra, START, &clock)));
     let later = START + Duration::from_nanos(100);
     for key in 4..200 {
@@ -189,6 +191,7 @@ fn who_is_refused_evicts_nobody() {
     let (clock, _time) = Clock::manual();
     let gcra = Gcra::new(quota()).expect("valid");
     let table = GcraTable::new(4, 4);
+    table.expect(0, &gcra);
     (0..4).for_each(|key| assert!(table.take(print(key, 0), &gcra, Want::now(START, 4), &clock).0.is_ok()));
     let before = table.arrivals();
     (4..100).for_each(|key| assert!(!taken(&table, key, &gcra, START, &clock)));
@@ -256,6 +259,7 @@ fn what_is_given_back_never_helps_another() {
     let (clock, _time) = Clock::manual();
     let gcra = Gcra::new(quota()).expect("valid");
     let table = GcraTable::new(4, 4);
+    table.expect(0, &gcra);
     let take = |key, cells| table.take(print(key, 0), &gcra, Want::now(START, cells), &clock).0;
     // Key 0 owes one cell and is evicted by key 4, which gives back.
     assert!(take(0, 1).is_ok());
@@ -272,6 +276,7 @@ fn a_reset_key_is_one_that_was_never_seen() {
     let (clock, _time) = Clock::manual();
     let gcra = Gcra::new(quota()).expect("valid");
     let table = GcraTable::new(4, 4);
+    table.expect(0, &gcra);
     let take = |key, cells| table.take(print(key, 0), &gcra, Want::now(START, cells), &clock).0;
     (0..3).for_each(|key| assert!(take(key, 4).is_ok()));
     table.reset(print(0, 0));
@@ -288,13 +293,15 @@ fn debts_are_moved_to_another_table_whole() {
     let (clock, _time) = Clock::manual();
     let gcra = Gcra::new(quota()).expect("valid");
     let (table, smaller) = (GcraTable::new(64, 4), GcraTable::new(4, 4));
+    table.expect(0, &gcra);
+    smaller.expect(0, &gcra);
     for key in 0..9_u8 {
         let print = Print::new((u64::from(key) + 1) << 8, 0);
         assert!(table.take(print, &gcra, Want::now(START, u32::from(key) % 4 + 1), &clock).0.is_ok());
     }
     let mut told = 0;
-    table.for_each(gcra.ticks(START), |print, tat| {
-        smaller.raise(print, tat);
+    table.for_each(gcra.ticks(START), |print, account| {
+        smaller.raise(print, account, gcra.ticks(START));
         told += 1;
     });
     assert_eq!(told, 9);
