@@ -19,7 +19,7 @@ use crate::reply::{Giver, Reply};
 use crate::seat::Seat;
 use crate::state::{End, Entered, Offer, Ran, Terms, Ticket};
 use crate::task::{Runs, Work};
-use crate::unit::{Tried, Unit, Why};
+use crate::unit::{Tried, Unit, Why, dismiss};
 use crate::worker::{Ended, run};
 
 /// The doors of a pool for jobs with [options](JobOptions). Made by [`Pool::with`].
@@ -154,15 +154,20 @@ pub(crate) fn offer<U: Unit>(
         Offer::Taken { ticket, mut calls, displaced } => {
             let start = calls.start.take();
             engine.go(calls);
-            if let Some(mut displaced) = displaced {
-                displaced.unit.conclude(Some(Why::Dropped));
+            if let Some(displaced) = displaced {
+                dismiss(displaced.unit, Some(Why::Dropped));
             }
             match start {
                 Some(seat) if !engine.try_start(&seat) => without_worker(engine, ticket),
                 _ => Ok(ticket),
             }
         }
-        Offer::Refused { unit, terms, reason } => Err(Turned { unit, terms, reason }),
+        Offer::Refused { unit, terms, reason, submitter } => {
+            if let Some(submitter) = submitter {
+                submitter.wake();
+            }
+            Err(Turned { unit, terms, reason })
+        }
     }
 }
 
@@ -275,11 +280,11 @@ async fn run_here<U: Unit>(engine: &Arc<Engine<U>>, mut unit: U, mut terms: Term
     here.running = false;
     if let Ended::Tried(Tried::Succeeded) = ended {
         engine.state.lock().end_elsewhere(End::Completed);
-        unit.conclude(None);
+        dismiss(unit, None);
         engine.tend_closed();
         return Ok(Ticket::outside(id));
     }
-    let how = ended.how(&attempt.seat, id, attempt.deadline == terms.deadline);
+    let how = ended.how(attempt.deadline == terms.deadline);
     let again = engine.fail(Ran::Elsewhere(id), unit, terms, how);
     Ok(again.unwrap_or(Ticket::outside(id)))
 }

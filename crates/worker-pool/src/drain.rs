@@ -89,7 +89,9 @@ impl<R: Runs> Pool<R> {
             state.end();
             (state.order_all_to_stop(), state.config.grace)
         };
-        seats.iter().for_each(|seat| seat.wake());
+        for seat in seats {
+            seat.wake();
+        }
         loop {
             let job = engine.state.lock().return_one();
             let Some(job) = job else { break };
@@ -103,16 +105,18 @@ impl<R: Runs> Pool<R> {
     async fn ended_by(&self, until: Timestamp) -> bool {
         let engine = self.engine();
         let mut timer = pin!(engine.clock.sleep_until(until));
+        let who = engine.state.lock().jobs.number();
         poll_fn(|cx| {
-            let waker = cx.waker().clone();
+            let mut own = Some(cx.waker().clone());
             let is_quiet = {
                 let mut state = engine.state.lock();
                 let is_quiet = state.is_quiet();
-                if !is_quiet {
-                    state.wait_for_the_end(waker);
+                if let Some(waker) = own.take_if(|_| !is_quiet) {
+                    own = state.wait_for_the_end(who, waker);
                 }
                 is_quiet
             };
+            drop(own);
             if is_quiet {
                 return Poll::Ready(true);
             }

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use seawall_core::Name;
 use seawall_core::observe::Observer;
 use seawall_core::spawn::Spawner;
 use seawall_core::sync::Mutex;
 use seawall_core::time::{Clock, Timestamp};
+use seawall_core::wait::Wakers;
+use seawall_core::{Name, Priority};
 
 use crate::config::FullPolicy;
 use crate::dead::{Buried, DeadLetter};
@@ -13,7 +14,7 @@ use crate::keeper;
 use crate::refused::{Figures, Reason, Refused};
 use crate::seat::Seat;
 use crate::state::{Calls, Cancel, End, Failed, Phase, Ran, State, Terms, Ticket, Verdict};
-use crate::unit::{Unit, Why};
+use crate::unit::{Unit, Why, dismiss, quietly};
 use crate::worker;
 
 /// What the handles, the workers and the keeper share: the state behind one lock, and all that is done outside of it.
@@ -61,7 +62,14 @@ impl<U: Unit> Engine<U> {
     /// The same, but jobs stay, even if nobody is left to run them.
     pub(crate) fn try_start(self: &Arc<Self>, seat: &Arc<Seat>) -> bool {
         let started = worker::spawn(self, seat.clone());
-        let workers = self.state.lock().crew.live();
+        let (workers, other) = {
+            let mut state = self.state.lock();
+            // The one who was to come does not: another takes its place.
+            (state.crew.live(), if started { None } else { state.call() })
+        };
+        if let Some(other) = other {
+            other.wake();
+        }
         if started {
             self.tell(&Event::Grown { name: self.name, from: workers.saturating_sub(1), to: workers });
         } else {
@@ -80,8 +88,8 @@ impl<U: Unit> Engine<U> {
                 }
                 state.give_up_one()
             };
-            let Some(mut job) = job else { break };
-            job.unit.conclude(Some(Why::Lost));
+            let Some(job) = job else { break };
+            dismiss(job.unit, Some(Why::Lost));
         }
         self.tend_closed();
     }
@@ -98,7 +106,7 @@ impl<U: Unit> Engine<U> {
                 let keeper = if state.is_quiet() { state.keeper.waker.take() } else { None };
                 (waker, state.tell_drainers(), keeper)
             };
-            drainers.into_iter().chain(keeper).for_each(std::task::Waker::wake);
+            drainers.into_iter().map(|(_, waker)| waker).chain(keeper).for_each(std::task::Waker::wake);
             match waker {
                 Some(waker) => waker.wake(),
                 None => return,
@@ -134,12 +142,8 @@ impl<U: Unit> Engine<U> {
             Ran::OnSeat(_, ticket) => ticket.id,
             Ran::Elsewhere(id) => id,
         };
-        let failed = Failed {
-            end: how.end,
-            stopped: how.stopped,
-            error: how.complaint(&unit),
-            repeatable: unit.is_repeatable() && !how.is_lost(),
-        };
+        let failed =
+            Failed { end: how.end, error: how.complaint(&unit), repeatable: unit.is_repeatable() && !how.is_lost() };
         let priority = terms.priority;
         let now = self.now();
         let mut calls = Calls::default();
@@ -152,11 +156,13 @@ impl<U: Unit> Engine<U> {
                     let reason = if end == End::Panicked { DeadReason::Panicked } else { DeadReason::Exhausted };
                     let parting = unit.parting(why);
                     self.bury(id, reason, priority, unit, terms);
-                    if let Some(tell) = parting {
-                        tell();
-                    }
+                    quietly(|| {
+                        if let Some(tell) = parting {
+                            tell();
+                        }
+                    });
                 } else {
-                    unit.conclude(why);
+                    dismiss(unit, why);
                 }
                 if end == End::Panicked {
                     self.tell(&Event::Panicked { name: self.name, job: id });
@@ -168,22 +174,31 @@ impl<U: Unit> Engine<U> {
         ticket
     }
 
-    fn bury(&self, job: u64, reason: DeadReason, priority: seawall_core::Priority, unit: U, mut terms: Terms) {
+    fn bury(&self, id: u64, reason: DeadReason, priority: Priority, unit: U, mut terms: Terms) {
         let is_repeatable = unit.is_repeatable();
         let failures = terms.failures();
         let history = terms.extra.as_mut().map(|extra| std::mem::take(&mut extra.history)).unwrap_or_default();
-        let letter = DeadLetter { job, reason, priority, failures, history, is_repeatable };
+        let letter = DeadLetter { job: id, reason, priority, failures, history, is_repeatable };
+        // What cannot run again is not kept: it is dropped before the lock is taken.
+        let job = if is_repeatable {
+            Some((unit, terms))
+        } else {
+            quietly(|| drop(unit));
+            None
+        };
         let (gone, kept) = {
             let mut state = self.state.lock();
             let most = state.config.dead_letters;
-            let job = is_repeatable.then_some((unit, terms));
             (state.dead.bury(Buried { letter, job }, most), most > 0)
         };
         if kept {
-            self.tell(&Event::DeadLettered { name: self.name, job, reason });
+            self.tell(&Event::DeadLettered { name: self.name, job: id, reason });
         }
-        if let Some(gone) = gone.filter(|_| kept) {
-            self.tell(&Event::DeadLetterEvicted { name: self.name, job: gone.letter.job });
+        if let Some(Buried { letter, job }) = gone {
+            quietly(|| drop(job));
+            if kept {
+                self.tell(&Event::DeadLetterEvicted { name: self.name, job: letter.job });
+            }
         }
     }
 
@@ -191,11 +206,11 @@ impl<U: Unit> Engine<U> {
     pub(crate) fn cancel(self: &Arc<Self>, ticket: Ticket) -> bool {
         let cancelled = self.state.lock().cancel(ticket);
         match cancelled {
-            Cancel::Out(mut job, submitter) => {
-                job.unit.conclude(Some(Why::Cancelled));
+            Cancel::Out(job, submitter) => {
                 if let Some(waker) = submitter {
                     waker.wake();
                 }
+                dismiss(job.unit, Some(Why::Cancelled));
                 self.tend_closed();
                 true
             }
@@ -219,10 +234,11 @@ impl<U: Unit> Engine<U> {
             return;
         }
         loop {
-            let refused = self.state.lock().refuse_one();
-            let Some(waker) = refused else { break };
-            if let Some(waker) = waker {
-                waker.wake();
+            let mut wakers = Wakers::default();
+            let all = self.state.lock().refuse_some(&mut wakers);
+            wakers.wake();
+            if all {
+                break;
             }
         }
         self.tell(&Event::Stopped { name: self.name });
@@ -264,8 +280,6 @@ impl<U: Unit> Engine<U> {
 #[derive(Debug)]
 pub(crate) struct How {
     pub(crate) end: End,
-    /// Whether it had been told to stop.
-    pub(crate) stopped: bool,
     /// Why there is no result, if the attempt gave none.
     pub(crate) why: Option<Why>,
 }

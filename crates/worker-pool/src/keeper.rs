@@ -12,27 +12,35 @@ use crate::unit::Unit;
 /// Starts the task that does what time brings: jobs that are due again, workers that have waited for too long, a queue that
 /// stands. A pool to which time brings nothing has none.
 pub(crate) fn start<U: Unit>(engine: &Arc<Engine<U>>) {
-    let presence = Presence(engine.clone());
+    let presence = Presence { engine: engine.clone(), has_begun: false };
     // Refused by the spawner, it is dropped, and the next who needs one asks again. Workers look after what is due as well.
     let _taken = engine.spawner.spawn(Box::pin(keep(presence)));
 }
 
 /// The keeper, as long as it lives.
-struct Presence<U: Unit>(Arc<Engine<U>>);
+struct Presence<U: Unit> {
+    engine: Arc<Engine<U>>,
+    has_begun: bool,
+}
 
 impl<U: Unit> Drop for Presence<U> {
     fn drop(&mut self) {
-        let waker = {
-            let mut state = self.0.state.lock();
+        let (waker, is_missed) = {
+            let mut state = self.engine.state.lock();
             state.keeper.exists = false;
-            state.keeper.waker.take()
+            (state.keeper.waker.take(), state.jobs.delayed() > 0)
         };
         drop(waker);
+        // It was ended from outside. One that does not even begin is not replaced: its runtime takes no more tasks.
+        if self.has_begun && is_missed {
+            self.engine.wake_keeper();
+        }
     }
 }
 
-async fn keep<U: Unit>(presence: Presence<U>) {
-    let engine = &presence.0;
+async fn keep<U: Unit>(mut presence: Presence<U>) {
+    presence.has_begun = true;
+    let engine = &presence.engine;
     let mut timer = pin!(None::<Sleep>);
     let mut set_for = Timestamp::NEVER;
     poll_fn(|cx| {

@@ -58,7 +58,7 @@ use crate::task::{Runs, Task, Work};
 /// allocated but the queue's own growth. A job costs its box, and its handle one allocation more.
 pub struct Pool<R: Runs = Task> {
     link: Link<R>,
-    _open: Shared<Open<R>>,
+    open: Shared<Open<R>>,
 }
 
 /// A reference to what does the work: it does not keep the pool open.
@@ -109,7 +109,7 @@ impl<R: Runs> Pool<R> {
         let state = Mutex::new(State::new(config, Random::unforeseen()));
         let engine = Arc::new(Engine { state, clock, spawner, name });
         engine.tend();
-        Ok(Self { link: Link(Shared::from_policy(engine.clone())), _open: Shared::from_policy(Open(engine)) })
+        Ok(Self { link: Link(Shared::from_policy(engine.clone())), open: Shared::from_policy(Open(engine)) })
     }
 
     /// Its name.
@@ -310,7 +310,7 @@ impl<R: Runs> Clone for Link<R> {
 impl<R: Runs> Clone for Pool<R> {
     #[inline]
     fn clone(&self) -> Self {
-        Self { link: self.link.clone(), _open: self._open.clone() }
+        Self { link: self.link.clone(), open: self.open.clone() }
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Router<R: Runs = Task> {
 impl<R: Runs> Router<R> {
     /// All jobs go to `pool`, unless [routed](Self::route) elsewhere.
     pub fn new(pool: Pool<R>) -> Self {
-        Self { pools: std::array::from_fn(|_| pool.clone()) }
+        Self { pools: [pool.clone(), pool.clone(), pool.clone(), pool] }
     }
 
     /// Jobs of this priority go to `pool`.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use seawall_core::spawn::Spawner;
 
@@ -66,6 +67,19 @@ pub trait Unit: Send + 'static {
 
     /// The same, to be done later, if anybody wants it.
     fn parting(&mut self, why: Option<Why>) -> Option<Parting>;
+}
+
+/// Answers and drops a job whose worker goes on, whatever the user's code does in its drop.
+pub(crate) fn dismiss<U: Unit>(mut unit: U, why: Option<Why>) {
+    quietly(move || {
+        unit.conclude(why);
+        drop(unit);
+    });
+}
+
+/// Does what calls the user's code where nobody is left to tell of its panic.
+pub(crate) fn quietly(act: impl FnOnce()) {
+    let _payload = catch_unwind(AssertUnwindSafe(act));
 }
 
 /// What the last attempt gave, and whoever waits for it.

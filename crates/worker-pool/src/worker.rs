@@ -2,7 +2,7 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Poll;
 
 use seawall_core::spawn::Spawner;
@@ -13,34 +13,56 @@ use crate::event::Event;
 use crate::job::Attempt;
 use crate::seat::Seat;
 use crate::state::{Calls, End, Next, Ran, Standing, Terms, Ticket, Waiting};
-use crate::unit::{Tried, Unit, Why};
+use crate::unit::{Tried, Unit, Why, dismiss, quietly};
 
 /// After how many jobs without a wait a worker lets others of its executor run.
 const STREAK: u32 = 128;
 
 /// Starts a worker. Tells whether the spawner took it.
 pub(crate) fn spawn<U: Unit>(engine: &Arc<Engine<U>>, seat: Arc<Seat>) -> bool {
-    let starting = Arc::new(AtomicBool::new(true));
+    let start = Arc::new(Start::default());
     let presence = Presence {
         engine: engine.clone(),
         seat,
-        starting: starting.clone(),
+        start: start.clone(),
         has_begun: false,
         has_left: false,
         job: None,
         unit: None,
     };
-    let taken = engine.spawner.spawn(Box::pin(work(presence))).is_ok();
-    starting.store(false, Ordering::SeqCst);
-    taken
+    engine.spawner.spawn(Box::pin(work(presence))).is_ok() && start.is_done()
+}
+
+/// Whether a worker was dropped while it was being started: a runtime that has shut down takes a task and drops it. Then
+/// whoever starts it sees to what that means.
+#[derive(Default)]
+struct Start(AtomicU8);
+
+impl Start {
+    const LOST: u8 = 1;
+    const DONE: u8 = 2;
+
+    /// It was taken. Tells whether it has not been dropped.
+    fn is_done(&self) -> bool {
+        self.0.compare_exchange(0, Self::DONE, Ordering::SeqCst, Ordering::SeqCst) != Err(Self::LOST)
+    }
+
+    /// It was dropped. Tells whether it was being started still.
+    fn is_lost(&self) -> bool {
+        self.0.compare_exchange(0, Self::LOST, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// It runs.
+    fn begin(&self) {
+        self.0.store(Self::DONE, Ordering::SeqCst);
+    }
 }
 
 /// A worker, as long as it lives. Dropped before it has left, it was ended from outside.
 struct Presence<U: Unit> {
     engine: Arc<Engine<U>>,
     seat: Arc<Seat>,
-    /// While it is being spawned, whoever spawns it sees to what its end means.
-    starting: Arc<AtomicBool>,
+    start: Arc<Start>,
     has_begun: bool,
     has_left: bool,
     job: Option<Ticket>,
@@ -56,15 +78,21 @@ impl<U: Unit> Drop for Presence<U> {
         let now = self.engine.now();
         let (counted, waker) = self.engine.state.lock().lose(self.seat.at, self.job, now);
         drop(waker);
-        if let Some(mut unit) = self.unit.take() {
-            unit.conclude(Some(Why::Lost));
+        if let Some(unit) = self.unit.take() {
+            dismiss(unit, Some(Why::Lost));
         }
-        if self.starting.load(Ordering::SeqCst) {
+        if self.start.is_lost() {
             return;
         }
         if counted && self.has_begun {
             self.engine.tell(&Event::WorkerLost { name: self.engine.name });
             self.engine.tend();
+        } else {
+            // Its runtime drops what it was given: another worker is asked, and none started.
+            let other = self.engine.state.lock().call();
+            if let Some(other) = other {
+                other.wake();
+            }
         }
         self.engine.give_up_orphans();
         self.engine.tend_closed();
@@ -102,7 +130,7 @@ impl<U: Unit> Presence<U> {
 /// What a worker does until it leaves.
 async fn work<U: Unit>(mut presence: Presence<U>) {
     presence.has_begun = true;
-    presence.starting = Arc::default();
+    presence.start.begin();
     let engine = presence.engine.clone();
     let seat = presence.seat.clone();
     let mut attempt = Attempt::new(seat.clone());
@@ -122,7 +150,7 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
         let mut next = presence.take_on(next);
         engine.go(calls);
         if let Some(done) = done.take() {
-            done.answer();
+            dismiss(done.unit, None);
         }
         if let Taken::Nothing = next {
             streak = 0;
@@ -133,7 +161,7 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
         let (terms, until) = match next {
             Taken::Job { terms, until } => (terms, until),
             Taken::Expired(job) => {
-                expire(job);
+                dismiss(job.unit, Some(Why::Expired));
                 continue;
             }
             Taken::Nothing => continue,
@@ -153,7 +181,7 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
         match ended {
             Ended::Tried(Tried::Succeeded) => done = Some(Done { unit, ticket }),
             ended => {
-                let how = ended.how(&seat, ticket.id, terms.deadline == until);
+                let how = ended.how(terms.deadline == until);
                 engine.fail(Ran::OnSeat(seat.at, ticket), unit, terms, how);
                 presence.job = None;
             }
@@ -169,24 +197,6 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
 struct Done<U> {
     unit: U,
     ticket: Ticket,
-}
-
-impl<U: Unit> Done<U> {
-    fn answer(self) {
-        let mut unit = self.unit;
-        // What is dropped here is the user's.
-        let _payload = catch_unwind(AssertUnwindSafe(move || {
-            unit.conclude(None);
-            drop(unit);
-        }));
-    }
-}
-
-fn expire<U: Unit>(mut job: Waiting<U>) {
-    let _payload = catch_unwind(AssertUnwindSafe(move || {
-        job.unit.conclude(Some(Why::Expired));
-        drop(job);
-    }));
 }
 
 /// Waits until there is something to do.
@@ -220,13 +230,11 @@ async fn wait<U: Unit>(engine: &Arc<Engine<U>>, seat: &Arc<Seat>) -> (Next<U>, C
             }
         };
         drop(own);
-        match next {
-            Some(next) => Poll::Ready((next, calls)),
-            None => {
-                engine.go(calls);
-                Poll::Pending
-            }
+        if let Some(next) = next {
+            return Poll::Ready((next, calls));
         }
+        engine.go(calls);
+        Poll::Pending
     })
     .await
 }
@@ -256,7 +264,7 @@ pub(crate) enum Ended {
 
 impl Ended {
     /// What it means, when it is not a success.
-    pub(crate) fn how(self, seat: &Seat, job: u64, by_deadline: bool) -> How {
+    pub(crate) fn how(self, by_deadline: bool) -> How {
         let (end, why) = match self {
             Self::Tried(Tried::Succeeded) => (End::Completed, None),
             Self::Tried(Tried::Failed) => (End::Failed, None),
@@ -266,7 +274,7 @@ impl Ended {
             Self::TimedOut if by_deadline => (End::Expired, None),
             Self::TimedOut => (End::TimedOut, None),
         };
-        How { end, stopped: seat.is_cancelled(job), why }
+        How { end, why }
     }
 }
 
@@ -284,12 +292,13 @@ pub(crate) async fn run<U: Unit>(
     let mut waited = false;
     let mut timer = pin!(None);
     let mut is_late = false;
-    let mut going = pin!(unit.attempt(attempt, spawner));
+    let mut going = pin!(Some(unit.attempt(attempt, spawner)));
     let ended = poll_fn(|cx| {
         if divisible && seat.is_stopped(attempt.job) {
             return Poll::Ready(Ended::Stopped);
         }
-        match catch_unwind(AssertUnwindSafe(|| going.as_mut().poll(cx))) {
+        let Some(attempting) = going.as_mut().as_pin_mut() else { return Poll::Ready(Ended::Stopped) };
+        match catch_unwind(AssertUnwindSafe(|| attempting.poll(cx))) {
             Err(payload) => return Poll::Ready(Ended::Panicked(payload)),
             Ok(Poll::Ready(tried)) => return Poll::Ready(Ended::Tried(tried)),
             Ok(Poll::Pending) => waited = true,
@@ -319,5 +328,7 @@ pub(crate) async fn run<U: Unit>(
         Poll::Pending
     })
     .await;
+    // What is cut off is dropped here, and a panic of its drop is not the worker's end.
+    quietly(|| going.set(None));
     (ended, waited)
 }

@@ -1,0 +1,152 @@
+//! Room for jobs: who has it, who waits for it, who gives way for it.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use seawall_core::Priority;
+use seawall_core::time::Timestamp;
+use seawall_core::wait::{Found as Turn, Place, Waiter};
+
+use super::{Calls, Entered, Phase, State, Terms, Waiting};
+use crate::config::FullPolicy;
+use crate::refused::Reason;
+
+impl<U> State<U> {
+    /// Whether one more job may wait, or has a worker that is free for it.
+    fn has_room(&self) -> bool {
+        self.promised() < self.config.queue + self.crew.available()
+    }
+
+    /// How many jobs have room, or will have it.
+    fn promised(&self) -> usize {
+        self.jobs.ready() + self.reserved.iter().sum::<usize>()
+    }
+
+    /// Whether one more job of this priority may wait, or has a worker that is free for it.
+    fn lane_has_room(&self, priority: Priority) -> bool {
+        let Some(most) = self.config.depth_limits[priority as usize] else { return true };
+        let taken = self.jobs.ready_of(priority) + self.reserved[priority as usize];
+        taken < most || self.promised() < self.crew.available()
+    }
+
+    pub(super) fn make_room(
+        &mut self,
+        terms: &Terms,
+        now: Timestamp,
+        reserved: bool,
+        calls: &mut Calls,
+        displaced: &mut Option<Waiting<U>>,
+    ) -> Result<(), Reason> {
+        if self.phase != Phase::Open {
+            return Err(Reason::Stopped);
+        }
+        if terms.is_expired(now) {
+            return Err(Reason::Expired);
+        }
+        if reserved {
+            return Ok(());
+        }
+        let reason = if !self.lane_has_room(terms.priority) {
+            Reason::DepthLimit
+        } else if self.line.waiting() > 0 {
+            // Nobody passes those who wait for room.
+            Reason::Full
+        } else if self.has_room() {
+            return Ok(());
+        } else if self.config.growth.when_full() && self.crew.live() < self.ceiling() {
+            calls.start = Some(self.crew.hire());
+            return Ok(());
+        } else {
+            Reason::Full
+        };
+        *displaced = self.displace(terms.priority, reason);
+        if displaced.is_some() { Ok(()) } else { Err(reason) }
+    }
+
+    /// Takes the job out that has to go for one of this priority, if any has to.
+    fn displace(&mut self, priority: Priority, reason: Reason) -> Option<Waiting<U>> {
+        let new = priority as usize;
+        let lane = match (self.config.full, reason) {
+            // The lane is what is full: only one of its own makes room.
+            (FullPolicy::DropOldest, Reason::DepthLimit) => new,
+            (FullPolicy::DropOldest, _) => {
+                let heads = self.jobs.heads();
+                let older =
+                    heads[..=new].iter().enumerate().filter_map(|(lane, since)| since.map(|since| (since, lane)));
+                older.min()?.1
+            }
+            (FullPolicy::DropLowest, Reason::Full) => {
+                let lane = (0..new).find(|lane| self.jobs.ready_of(Priority::ALL[*lane]) > 0)?;
+                let gone = self.jobs.drop_last(lane);
+                self.ledger.dropped += u64::from(gone.is_some());
+                return gone;
+            }
+            _ => return None,
+        };
+        let gone = self.jobs.drop_first(lane);
+        self.ledger.dropped += u64::from(gone.is_some());
+        gone
+    }
+
+    /// Gives room to one more, if nobody is to be woken for it yet.
+    #[inline]
+    pub(super) fn grant_into(&mut self, calls: &mut Calls) {
+        if calls.submitter.is_none() {
+            calls.submitter = self.grant();
+        }
+    }
+
+    /// Gives room to one who waits for it.
+    #[inline]
+    pub(crate) fn grant(&mut self) -> Option<Waker> {
+        if self.line.waiting() == 0 || !self.has_room() {
+            return None;
+        }
+        let heads = Priority::ALL.map(|priority| {
+            let first = self.line.first(priority as usize).filter(|_| self.lane_has_room(priority));
+            first.map(|at| self.line.since(at))
+        });
+        let class = self.config.order.pick(&mut self.line_turns, heads)?;
+        let at = self.line.first(class)?;
+        self.reserved[class] += 1;
+        self.line.grant(at)
+    }
+
+    /// Lets somebody wait for room, if the policy is to wait; room that came meanwhile is granted at once.
+    pub(crate) fn enter(
+        &mut self,
+        priority: Priority,
+        deadline: Timestamp,
+        max_wait: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<Entered, Reason> {
+        if self.phase != Phase::Open {
+            return Err(Reason::Stopped);
+        }
+        let until = (now + max_wait.unwrap_or(self.config.max_wait)).min(deadline);
+        let waits = self.config.full == FullPolicy::Wait && until > now;
+        if !waits || self.line.waiting() >= self.config.submitters {
+            return Err(Reason::Full);
+        }
+        let place = self.line.push(Waiter { class: priority as usize, permits: 1, since: now });
+        Ok(Entered { place, until, submitter: self.grant() })
+    }
+
+    /// Whether room was granted. `waker` is remembered while it was not.
+    pub(crate) fn look(&mut self, place: &Place, waker: &mut Option<Waker>) -> Turn {
+        self.line.look(place, waker)
+    }
+
+    /// Somebody does not wait any more. Room that was granted goes to the next.
+    pub(crate) fn leave_line(&mut self, place: &Place, of: Priority) -> [Option<Waker>; 2] {
+        let (found, old) = self.line.remove(place);
+        let next = if matches!(found, Turn::Granted { .. }) { self.give_back(of) } else { None };
+        [next, old]
+    }
+
+    /// Room that was granted is not wanted: it goes to the next.
+    pub(crate) fn give_back(&mut self, priority: Priority) -> Option<Waker> {
+        self.reserved[priority as usize] -= 1;
+        self.grant()
+    }
+}
