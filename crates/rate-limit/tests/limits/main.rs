@@ -17,6 +17,7 @@ mod guarantee;
 mod merge;
 mod pacing;
 mod schedule;
+mod threshold;
 mod windows;
 
 use proptest::prelude::ProptestConfig;
