@@ -138,3 +138,115 @@ impl<S> Line<S> {
         self.groups.get(place).filter(|group| group.first <= act_at).map(|_| place)
     }
 }
+
+#[cfg(all(test, not(seawall_loom)))]
+mod tests {
+    use super::*;
+
+    fn taken(at: u64, act_at: u64) -> Taken {
+        let [at, act_at] = [at, act_at].map(Timestamp::from_nanos);
+        Taken { at, act_at, cells: 1, mark: 0 }
+    }
+
+    /// A line of turns that were promised at 0, and the state after them: how many cells were taken.
+    fn line(turns: &[u64]) -> (Line<u64>, u64) {
+        let (mut line, mut state) = (Line::new(MANY), 0);
+        for act_at in turns {
+            line.granted(&taken(0, *act_at), Some(state));
+            state += 1;
+        }
+        (line, state)
+    }
+
+    /// Gives up, at `now`, a turn that was promised at 0.
+    fn give_up(line: &mut Line<u64>, state: &mut u64, act_at: u64, now: u64) {
+        line.give_back(state, &taken(0, act_at), Timestamp::from_nanos(now), |_| {});
+    }
+
+    #[test]
+    fn the_state_before_turns_is_the_one_again_once_all_behind_have_given_up() {
+        let (mut line, mut state) = line(&[10, 20, 20, 30]);
+        for (act_at, left) in [(20, 4), (10, 4), (30, 3), (20, 0)] {
+            give_up(&mut line, &mut state, act_at, 5);
+            assert_eq!(state, left, "{act_at}");
+        }
+    }
+
+    #[test]
+    fn a_turn_before_others_that_were_promised_theirs_before_is_not_lost_with_them() {
+        let (mut line, mut state) = line(&[20, 10]);
+        give_up(&mut line, &mut state, 20, 5);
+        assert_eq!(state, 2, "the other is still to come");
+    }
+
+    #[test]
+    fn a_turn_that_is_not_in_the_line_gives_up_nobody_elses_at_the_same_instant() {
+        let (mut line, mut state) = line(&[10]);
+        // Somebody passes at once, so that the line is forgotten.
+        line.granted(&taken(1, 1), None);
+        line.granted(&taken(1, 10), Some(state + 1));
+        state += 2;
+        give_up(&mut line, &mut state, 10, 5);
+        assert_eq!(state, 3, "one of two turns at the same instant is still to come");
+        // The same where turns have come by one clock and not by another.
+        let (mut line, mut state) = self::line(&[10]);
+        line.granted(&taken(10, 20), Some(state));
+        line.granted(&taken(10, 10), None);
+        line.granted(&taken(9, 10), Some(state + 2));
+        state += 3;
+        give_up(&mut line, &mut state, 10, 9);
+        assert_eq!(state, 4);
+    }
+
+    #[test]
+    fn a_turn_is_given_up_at_its_own_instant_and_not_later() {
+        let (mut line, mut state) = line(&[10]);
+        give_up(&mut line, &mut state, 10, 11);
+        assert_eq!(state, 1, "it was used");
+        let (mut line, mut state) = self::line(&[10]);
+        give_up(&mut line, &mut state, 10, 10);
+        assert_eq!(state, 0);
+    }
+
+    #[test]
+    fn what_is_given_back_is_given_back_to_the_states_after_it_and_to_no_earlier_one() {
+        let (mut line, mut state) = line(&[10, 20, 30]);
+        let back = |line: &mut Line<u64>, state: &mut u64, act_at| {
+            line.give_back(state, &taken(0, act_at), Timestamp::ZERO, |state| *state -= 1);
+        };
+        back(&mut line, &mut state, 20);
+        assert_eq!(state, 2);
+        back(&mut line, &mut state, 30);
+        // The state before the second turn, from which nothing of it was taken.
+        assert_eq!(state, 1);
+        back(&mut line, &mut state, 10);
+        assert_eq!(state, 0);
+    }
+
+    #[test]
+    fn neighbours_that_stand_together_hold_their_place_until_all_have_given_up() {
+        let most = 4;
+        let (mut line, mut state) = (Line::new(most), 0);
+        for act_at in 1..=5 {
+            line.granted(&taken(0, act_at), Some(state));
+            state += 1;
+        }
+        // The first and the second, the third and the fourth, and the last by itself.
+        for (act_at, left) in [(5, 4), (4, 4), (3, 2), (2, 2), (1, 0)] {
+            give_up(&mut line, &mut state, act_at, 0);
+            assert_eq!(state, left, "{act_at}");
+        }
+    }
+
+    #[test]
+    fn the_turns_of_another_epoch_are_none_of_the_line() {
+        let (mut line, mut state) = line(&[10]);
+        give_up(line.of(1), &mut state, 10, 0);
+        assert_eq!(state, 1);
+        // Nor do they keep turns of the new one out of it.
+        line.of(1).granted(&taken(0, 5), Some(1));
+        state = 2;
+        give_up(line.of(1), &mut state, 5, 0);
+        assert_eq!(state, 1);
+    }
+}

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use seawall_rate_limit::Quota;
 use seawall_rate_limit::limit::{
-    Alignment, FixedWindow, Gcra, Pacer, SlidingLog, SlidingWindow, TokenSteps, WarmUp, WindowCounter,
+    Alignment, FixedWindow, Gcra, Limit, Pacer, SlidingLog, SlidingWindow, TokenSteps, Want, WarmUp, WarmUpState,
+    WindowCounter,
 };
 
 use crate::config;
-use crate::drive::merged;
+use crate::drive::{at, merged};
 use crate::schedule::{Kinds, Scale, Schedule, scale, schedule, span};
 use crate::{buckets, windows};
 
@@ -51,4 +53,37 @@ proptest! {
         let warm_up = WarmUp::new(windows::quota(scale), Duration::from_micros(5), 3.0).unwrap();
         merged(&warm_up, &schedule, &shares, &probes, false);
     }
+}
+
+/// What was taken in turn: at which millisecond, and how many cells.
+fn warmed(limit: &WarmUp, takes: &[(u64, u32)]) -> WarmUpState {
+    let mut state = WarmUpState::default();
+    for &(millis, cells) in takes {
+        limit.take(&mut state, Want::now(at(millis * 1_000_000), cells)).expect("its turn has come");
+    }
+    state
+}
+
+/// What the next cell costs that is taken at this millisecond, in nanoseconds.
+fn price(limit: &WarmUp, mut state: WarmUpState, millis: u64) -> u64 {
+    let now = at(millis * 1_000_000);
+    limit.take(&mut state, Want::now(now, 1)).expect("everything is paid for");
+    let next = Want { now, cells: 1, max_wait: u64::MAX };
+    limit.take(&mut state, next).expect("in turn").act_at.as_nanos() - now.as_nanos()
+}
+
+#[test]
+fn a_merged_pacer_is_as_cold_as_the_colder_one() {
+    let limit = WarmUp::new(Quota::per_second(10), Duration::from_secs(10), 3.0).expect("valid");
+    // Sixty cells are paid for after 11 s, a hundred after 15.
+    let [warm, warmer] = [60, 100].map(|cells| warmed(&limit, &[(0, cells)]));
+    let cold = warmed(&limit, &[(10_000, 1)]);
+    for (one, other, colder) in [(warm, cold, cold), (warm, warmer, warm), (cold, warmer, cold)] {
+        for (mut state, other) in [(one, other), (other, one)] {
+            limit.merge(&mut state, &other);
+            // Half a second after the later turn, when the other has been idle for longer.
+            assert_eq!(price(&limit, state, 15_500), price(&limit, colder, 15_500), "{one:?}, {other:?}");
+        }
+    }
+    assert!(price(&limit, warmer, 15_500) < price(&limit, warm, 15_500));
 }
