@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use seawall_core::Priority;
 use seawall_core::time::Timestamp;
-use seawall_core::wait::{Found, Place};
+use seawall_core::wait::{Found, Place, Unserved};
 
 use crate::engine::Engine;
 use crate::handle::JobHandle;
@@ -17,7 +17,7 @@ use crate::pool::Pool;
 use crate::refused::{Reason, Refused};
 use crate::reply::{Giver, Reply};
 use crate::seat::Seat;
-use crate::state::{End, Entered, Offer, Ran, Terms, Ticket};
+use crate::state::{End, Entered, Offer, Phase, Ran, Terms, Ticket};
 use crate::task::{Runs, Work};
 use crate::unit::{Tried, Unit, Why, dismiss};
 use crate::worker::{Ended, run};
@@ -171,12 +171,12 @@ pub(crate) fn offer<U: Unit>(
     }
 }
 
-/// A worker was wanted and none could be started. If nobody else is there, the job goes back.
+/// A worker was wanted and none could be started. If nobody else is there, or the job has no room without it, it goes back.
 #[cold]
 fn without_worker<U: Unit>(engine: &Arc<Engine<U>>, ticket: Ticket) -> Result<Ticket, Turned<U>> {
     let job = {
         let mut state = engine.state.lock();
-        if state.crew.live() > 0 { None } else { state.take_back(ticket) }
+        if state.crew.live() > 0 && state.keeps_its_bound() { None } else { state.take_back(ticket) }
     };
     match job {
         Some(job) => {
@@ -200,11 +200,9 @@ async fn admit_late<U: Unit>(
     let now = engine.now();
     let entered = engine.state.lock().enter(terms.priority, terms.deadline, max_wait, now);
     match entered {
-        Ok(Entered { place, until, submitter }) => {
+        Ok(Entered { place, until, calls }) => {
             let spot = Spot { engine, place: Some(place), priority: terms.priority };
-            if let Some(waker) = submitter {
-                waker.wake();
-            }
+            engine.go(calls);
             wait_for_room(spot, until, terms.deadline).await.map_err(|why| engine.refuse(why))?;
             offer(engine, unit, terms, engine.now(), true).map_err(|turned| engine.refuse(turned.reason))
         }
@@ -219,17 +217,29 @@ async fn wait_for_room<U: Unit>(mut spot: Spot<'_, U>, until: Timestamp, deadlin
     poll_fn(|cx| {
         let mut own = Some(cx.waker().clone());
         let Some(place) = &spot.place else { return Poll::Ready(Err(Reason::Stopped)) };
-        let found = spot.engine.state.lock().look(place, &mut own);
+        let (found, is_kept, is_open) = {
+            let mut state = spot.engine.state.lock();
+            let found = state.look(place, &mut own);
+            (found, state.keeper.exists, state.phase() == Phase::Open)
+        };
         drop(own);
+        let late = if until == deadline { Reason::Expired } else { Reason::TimedOut };
         match found {
             Found::Granted { .. } => {
                 spot.place = None;
                 Poll::Ready(Ok(()))
             }
-            Found::Unserved(_) | Found::Gone => {
+            Found::Unserved(why) => {
                 spot.place = None;
-                Poll::Ready(Err(Reason::Stopped))
+                Poll::Ready(Err(match why {
+                    Unserved::Late => late,
+                    _ if is_open => Reason::NoWorker,
+                    _ => Reason::Stopped,
+                }))
             }
+            Found::Gone => Poll::Ready(Err(Reason::Stopped)),
+            // The keeper looks at the time for all who wait.
+            Found::Waiting if is_kept => Poll::Pending,
             Found::Waiting => {
                 if timer.is_none() {
                     timer.set(Some(spot.engine.clock.sleep_until(until)));
@@ -237,7 +247,7 @@ async fn wait_for_room<U: Unit>(mut spot: Spot<'_, U>, until: Timestamp, deadlin
                 if let Some(timer) = timer.as_mut().as_pin_mut() {
                     ready!(timer.poll(cx));
                 }
-                Poll::Ready(Err(if until == deadline { Reason::Expired } else { Reason::TimedOut }))
+                Poll::Ready(Err(late))
             }
         }
     })
@@ -272,18 +282,19 @@ async fn run_here<U: Unit>(engine: &Arc<Engine<U>>, mut unit: U, mut terms: Term
         let state = engine.state.lock();
         terms.extra.as_ref().and_then(|extra| extra.timeout).or(state.config.timeout)
     };
-    let mut attempt = Attempt::new(Arc::new(Seat::new(u32::MAX)));
+    let mut attempt = Attempt::new(Arc::new(Seat::new(u32::MAX)), engine.clock.clone());
     attempt.job = id;
     attempt.number = terms.failures() + 1;
     attempt.deadline = timeout.map_or(terms.deadline, |timeout| (now + timeout).min(terms.deadline));
     let (ended, _) = run(&mut unit, &attempt, attempt.deadline, &engine.clock, &engine.spawner).await;
-    here.running = false;
     if let Ended::Tried(Tried::Succeeded) = ended {
         engine.state.lock().end_elsewhere(End::Completed);
+        here.running = false;
         dismiss(unit, None);
         engine.tend_closed();
         return Ok(Ticket::outside(id));
     }
+    here.running = false;
     let how = ended.how(attempt.deadline == terms.deadline);
     let again = engine.fail(Ran::Elsewhere(id), unit, terms, how);
     Ok(again.unwrap_or(Ticket::outside(id)))

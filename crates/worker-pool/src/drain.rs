@@ -50,7 +50,8 @@ impl<R: Runs> Pool<R> {
     /// await, and work that blocks a thread is told. For that it waits for up to the configured `grace`.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, the pool takes no more jobs and works off what it has; it can be drained again.
+    /// Dropped before `within` has passed, the pool takes no more jobs and works off what it has; it can be drained again. Dropped
+    /// later, the jobs that it would have given back are dropped, and their handles told.
     pub async fn drain(&self, within: Duration) -> Report<R> {
         let engine = self.engine();
         let before = engine.state.lock().ledger.ended();
@@ -105,14 +106,14 @@ impl<R: Runs> Pool<R> {
     async fn ended_by(&self, until: Timestamp) -> bool {
         let engine = self.engine();
         let mut timer = pin!(engine.clock.sleep_until(until));
-        let who = engine.state.lock().jobs.number();
+        let waiting = Waiting { pool: self, who: engine.state.lock().jobs.number() };
         poll_fn(|cx| {
             let mut own = Some(cx.waker().clone());
             let is_quiet = {
                 let mut state = engine.state.lock();
                 let is_quiet = state.is_quiet();
                 if let Some(waker) = own.take_if(|_| !is_quiet) {
-                    own = state.wait_for_the_end(who, waker);
+                    own = state.wait_for_the_end(waiting.who, waker);
                 }
                 is_quiet
             };
@@ -123,5 +124,18 @@ impl<R: Runs> Pool<R> {
             timer.as_mut().poll(cx).map(|()| false)
         })
         .await
+    }
+}
+
+/// One who waits for the end of all jobs.
+struct Waiting<'a, R: Runs> {
+    pool: &'a Pool<R>,
+    who: u64,
+}
+
+impl<R: Runs> Drop for Waiting<'_, R> {
+    fn drop(&mut self) {
+        let forgotten = self.pool.engine().state.lock().forget_drainer(self.who);
+        drop(forgotten);
     }
 }

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use seawall_core::observe::Observer;
@@ -35,8 +36,14 @@ impl<U: Unit> Engine<U> {
     #[inline]
     pub(crate) fn go(self: &Arc<Self>, calls: Calls) {
         let Calls { worker, submitter, keeper, start, keep, tend } = calls;
-        for waker in [worker, submitter, keeper].into_iter().flatten() {
-            waker.wake();
+        if let Some(worker) = worker {
+            worker.wake();
+        }
+        if let Some(submitter) = submitter {
+            submitter.wake();
+        }
+        if let Some(keeper) = keeper {
+            keeper.wake();
         }
         if let Some(seat) = start {
             self.start(&seat);
@@ -91,6 +98,7 @@ impl<U: Unit> Engine<U> {
             let Some(job) = job else { break };
             dismiss(job.unit, Some(Why::Lost));
         }
+        self.refuse_submitters();
         self.tend_closed();
     }
 
@@ -233,15 +241,10 @@ impl<U: Unit> Engine<U> {
         if !was_open {
             return;
         }
-        loop {
-            let mut wakers = Wakers::default();
-            let all = self.state.lock().refuse_some(&mut wakers);
-            wakers.wake();
-            if all {
-                break;
-            }
-        }
+        self.refuse_submitters();
         self.tell(&Event::Stopped { name: self.name });
+        // Jobs that were left to nobody, because the pool was scaled to nothing, are worked off.
+        self.tend();
         self.tend_closed();
     }
 
@@ -253,6 +256,18 @@ impl<U: Unit> Engine<U> {
         self.go(calls);
     }
 
+    /// Tells all who wait for room that there will be none.
+    fn refuse_submitters(&self) {
+        loop {
+            let mut wakers = Wakers::default();
+            let all = self.state.lock().refuse_some(&mut wakers);
+            wakers.wake();
+            if all {
+                return;
+            }
+        }
+    }
+
     /// Whether a job that finds no room is run by its submitter.
     pub(crate) fn runs_here(&self) -> bool {
         self.state.lock().config.full == FullPolicy::CallerRuns
@@ -260,11 +275,12 @@ impl<U: Unit> Engine<U> {
 
     /// Counts a refusal and says it.
     pub(crate) fn refuse(&self, reason: Reason) -> Refused {
+        let now = self.now();
         let (figures, retry_after) = {
             let mut state = self.state.lock();
             state.ledger.refuse(reason);
             let figures = Figures { queued: state.jobs.ready(), queue: state.config.queue, workers: state.crew.live() };
-            (figures, state.expected_room(self.now(), reason))
+            (figures, state.expected_room(now, reason))
         };
         Refused::new(self.name, reason, figures, retry_after)
     }
@@ -297,7 +313,10 @@ impl How {
             },
             (End::TimedOut, _) => "took longer than its timeout".into(),
             (_, Some(Why::Lost)) => "was not started".into(),
-            _ => unit.complaint(),
+            // The text is the user's code, too.
+            _ => {
+                catch_unwind(AssertUnwindSafe(|| unit.complaint())).unwrap_or_else(|_| "it cannot be displayed".into())
+            }
         }
     }
 

@@ -23,11 +23,13 @@ pub struct JobHandle<T, E, R: Runs = Task> {
     link: Link<R>,
     ticket: Ticket,
     cancels: bool,
+    /// Whether the result was taken.
+    is_over: bool,
 }
 
 impl<T, E, R: Runs> JobHandle<T, E, R> {
     pub(crate) const fn new(reply: Arc<Reply<T, E>>, link: Link<R>, ticket: Ticket) -> Self {
-        Self { reply, link, ticket, cancels: false }
+        Self { reply, link, ticket, cancels: false, is_over: false }
     }
 
     /// The number of the job in its pool, in order of submission.
@@ -64,9 +66,12 @@ impl<T, E, R: Runs> Unpin for JobHandle<T, E, R> {}
 impl<T, E, R: Runs> Future for JobHandle<T, E, R> {
     type Output = Result<T, JobError<E>>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.reply.poll(cx) {
-            Poll::Ready(Some(result)) => Poll::Ready(result),
+            Poll::Ready(Some(result)) => {
+                self.is_over = true;
+                Poll::Ready(result)
+            }
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
@@ -74,6 +79,9 @@ impl<T, E, R: Runs> Future for JobHandle<T, E, R> {
 
 impl<T, E, R: Runs> Drop for JobHandle<T, E, R> {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         if self.cancels && !self.reply.is_given() {
             self.cancel();
         }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use seawall_core::time::Timestamp;
+use seawall_core::time::{Clock, Timestamp};
 
 use crate::seat::Seat;
 
@@ -54,11 +54,12 @@ pub struct Attempt {
     pub(crate) deadline: Timestamp,
     pub(crate) job: u64,
     pub(crate) seat: Arc<Seat>,
+    clock: Clock,
 }
 
 impl Attempt {
-    pub(crate) const fn new(seat: Arc<Seat>) -> Self {
-        Self { number: 1, deadline: Timestamp::NEVER, job: 0, seat }
+    pub(crate) const fn new(seat: Arc<Seat>, clock: Clock) -> Self {
+        Self { number: 1, deadline: Timestamp::NEVER, job: 0, seat, clock }
     }
 
     /// Which attempt it is; the first is 1.
@@ -79,7 +80,7 @@ impl Attempt {
     /// Whether the job has been told to stop: cancelled, or out of time. A future is dropped at its next await; work that
     /// blocks a thread cannot be, and asks this now and then.
     pub fn is_stopped(&self) -> bool {
-        self.seat.is_stopped(self.job)
+        self.seat.is_stopped(self.job) || (self.deadline != Timestamp::NEVER && self.deadline <= self.clock.now())
     }
 }
 

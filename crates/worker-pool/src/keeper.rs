@@ -28,7 +28,7 @@ impl<U: Unit> Drop for Presence<U> {
         let (waker, is_missed) = {
             let mut state = self.engine.state.lock();
             state.keeper.exists = false;
-            (state.keeper.waker.take(), state.jobs.delayed() > 0)
+            (state.keeper.waker.take(), state.jobs.delayed() > 0 || state.submitters() > 0)
         };
         drop(waker);
         // It was ended from outside. One that does not even begin is not replaced: its runtime takes no more tasks.
@@ -86,7 +86,7 @@ fn look<U: Unit>(engine: &Arc<Engine<U>>, may_grow: &mut bool, cx: &Context<'_>)
     };
     drop(old);
     *may_grow &= calls.start.is_none();
-    let has_acted = calls.start.is_some() || calls.worker.is_some();
+    let has_acted = calls.start.is_some() || calls.worker.is_some() || calls.submitter.is_some();
     engine.go(calls);
     Look { next, is_over, has_acted }
 }

@@ -26,6 +26,8 @@ mod seat;
 mod snapshot;
 mod state;
 mod task;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod unit;
 mod weights;
 mod worker;

@@ -201,6 +201,7 @@ impl<R: Runs> Pool<R> {
             state.pin(Some(workers));
         }
         self.engine().tend();
+        self.engine().wake_keeper();
         Ok(())
     }
 
@@ -208,6 +209,7 @@ impl<R: Runs> Pool<R> {
     pub fn scale_by_policy(&self) {
         self.engine().state.lock().pin(None);
         self.engine().tend();
+        self.engine().wake_keeper();
     }
 
     /// Changes how many workers there may be. Missing ones are started at once; those that are too many leave when they have
@@ -216,9 +218,13 @@ impl<R: Runs> Pool<R> {
     /// # Errors
     /// If the range cannot be; nothing changes then.
     pub fn resize(&self, workers: RangeInclusive<usize>) -> Result<(), ConfigError> {
-        let mut config = self.engine().state.lock().config.clone();
-        config.workers = workers;
-        self.reconfigure(config)
+        Config::check_workers(&workers)?;
+        let engine = self.engine();
+        engine.state.lock().resize(workers);
+        engine.tell(&Event::Reconfigured { name: engine.name });
+        engine.tend();
+        engine.wake_keeper();
+        Ok(())
     }
 
     /// Takes over `config`, at once and for all handles. Jobs that are queued stay, even if the queue is shorter now.
@@ -247,7 +253,8 @@ impl<R: Runs> Pool<R> {
 
     /// What can be measured now: depth, oldest age, rates, service time, utilisation, and how many workers the arrivals need.
     pub fn signals(&self) -> Signals {
-        self.engine().state.lock().signals(self.engine().now())
+        let now = self.engine().now();
+        self.engine().state.lock().signals(now)
     }
 
     /// How many workers there are.

@@ -37,20 +37,32 @@ impl<T, E> Reply<T, E> {
 
     /// The result, once.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Result<T, JobError<E>>>> {
-        // Cloned and dropped outside of the lock.
-        let mut own = Some(cx.waker().clone());
+        match self.take_or_leave(None) {
+            (Poll::Pending, _) => {}
+            (ready, _) => return ready,
+        }
+        // Cloned and dropped outside of the lock, and only by those who have to wait.
+        let (found, _old) = self.take_or_leave(Some(cx.waker().clone()));
+        found
+    }
+
+    /// The result, if it is there; else a waker is left for it. Gives the one that is not needed any more.
+    fn take_or_leave(&self, mut own: Option<Waker>) -> (Poll<Option<Result<T, JobError<E>>>>, Option<Waker>) {
         let mut slot = self.0.lock();
         if let Slot::Empty(waker) = &mut *slot {
-            std::mem::swap(waker, &mut own);
+            if own.is_some() {
+                std::mem::swap(waker, &mut own);
+            }
             drop(slot);
-            return Poll::Pending;
+            return (Poll::Pending, own);
         }
         let before = std::mem::replace(&mut *slot, Slot::Over);
         drop(slot);
-        Poll::Ready(match before {
+        let result = match before {
             Slot::Full(result) => Some(result),
             Slot::Empty(_) | Slot::Over => None,
-        })
+        };
+        (Poll::Ready(result), own)
     }
 
     /// Whether a result is there, or was.

@@ -20,7 +20,7 @@ use crate::task::{Runs, Task};
 /// let router = Router::new(standard).route(Priority::High, high.clone()).route(Priority::Critical, high);
 ///
 /// let urgent = JobOptions::new().priority(Priority::Critical);
-/// assert_eq!(router.with(urgent).submit(async { Ok::<_, String>(1) }).await?.await?, 1);
+/// assert_eq!(router.with(urgent).submit(async { Ok::<_, std::io::Error>(1) }).await?.await?, 1);
 /// assert_eq!(router.pool(Priority::Critical).snapshot().completed, 1);
 /// assert_eq!(router.pool(Priority::Normal).snapshot().submitted, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -9,37 +9,24 @@ pub(crate) struct Seat {
     pub(crate) at: u32,
     /// The number of the job that is to stop. A number is used once, so an order that comes late stops nothing else.
     stop: AtomicU64,
-    /// The number of the job whose time is up, though it cannot be cut off.
-    late: AtomicU64,
     waker: Mutex<Option<Waker>>,
 }
 
 impl Seat {
     pub(crate) fn new(at: u32) -> Self {
-        Self { at, stop: AtomicU64::new(0), late: AtomicU64::new(0), waker: Mutex::new(None) }
-    }
-
-    /// Whether this job is to stop: cancelled, or out of time.
-    #[inline]
-    pub(crate) fn is_stopped(&self, job: u64) -> bool {
-        self.is_cancelled(job) || self.late.load(Ordering::Acquire) == job
+        Self { at, stop: AtomicU64::new(0), waker: Mutex::new(None) }
     }
 
     /// Whether somebody ordered this job to stop.
     #[inline]
-    pub(crate) fn is_cancelled(&self, job: u64) -> bool {
+    pub(crate) fn is_stopped(&self, job: u64) -> bool {
         self.stop.load(Ordering::Acquire) == job
     }
 
-    /// Tells the job that its time is up.
-    pub(crate) fn tell_late(&self, job: u64) {
-        self.late.store(job, Ordering::Release);
-    }
-
-    /// A new attempt has time again.
-    #[inline]
-    pub(crate) fn begin(&self) {
-        self.late.store(0, Ordering::Relaxed);
+    /// The worker has left: what would have woken it is dropped, not under a lock.
+    pub(crate) fn vacate(&self) {
+        let waker = self.waker.lock().take();
+        drop(waker);
     }
 
     /// Orders the worker to stop this job, which it holds: under the pool's lock, so that no order overtakes another. Wake it

@@ -80,7 +80,9 @@ where
 /// # smol::block_on(async {
 /// let retry = Retry::new(3).backoff(seawall_core::Backoff::fixed(std::time::Duration::from_millis(1)));
 /// let pool = Pool::new(Config::new(1..=2).retry(retry), Spawner::threads())?;
-/// let job = repeat(|attempt| async move { if attempt.number() < 3 { Err("not yet") } else { Ok(attempt.number()) } });
+/// let job = repeat(|attempt| async move {
+///     if attempt.number() < 3 { Err(std::io::Error::other("not yet")) } else { Ok(attempt.number()) }
+/// });
 /// assert_eq!(pool.submit(job).await?.await?, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();

@@ -72,6 +72,7 @@ struct Presence<U: Unit> {
 
 impl<U: Unit> Drop for Presence<U> {
     fn drop(&mut self) {
+        self.seat.vacate();
         if self.has_left {
             return;
         }
@@ -133,9 +134,10 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
     presence.start.begin();
     let engine = presence.engine.clone();
     let seat = presence.seat.clone();
-    let mut attempt = Attempt::new(seat.clone());
+    let mut attempt = Attempt::new(seat.clone(), engine.clock.clone());
     let mut done: Option<Done<U>> = None;
     let mut streak = 0;
+    let mut has_rested = false;
     loop {
         let mut calls = Calls::default();
         let now = engine.clock.now();
@@ -154,6 +156,12 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
         }
         if let Taken::Nothing = next {
             streak = 0;
+            if !has_rested {
+                // Under a stream of small jobs the next is there when others have run: to sleep and to be woken costs more.
+                has_rested = true;
+                let_others_run().await;
+                continue;
+            }
             let (found, calls) = wait(&engine, &seat).await;
             next = presence.take_on(found);
             engine.go(calls);
@@ -168,6 +176,7 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
             Taken::Leave => break,
         };
         let (Some(ticket), Some(unit)) = (presence.job, presence.unit.as_mut()) else { continue };
+        has_rested = false;
         attempt.job = ticket.id;
         attempt.number = terms.failures() + 1;
         attempt.deadline = until;
@@ -288,10 +297,8 @@ pub(crate) async fn run<U: Unit>(
 ) -> (Ended, bool) {
     let divisible = unit.is_divisible();
     let seat = &attempt.seat;
-    seat.begin();
     let mut waited = false;
     let mut timer = pin!(None);
-    let mut is_late = false;
     let mut going = pin!(Some(unit.attempt(attempt, spawner)));
     let ended = poll_fn(|cx| {
         if divisible && seat.is_stopped(attempt.job) {
@@ -309,7 +316,8 @@ pub(crate) async fn run<U: Unit>(
                 return Poll::Ready(Ended::Stopped);
             }
         }
-        if until == Timestamp::NEVER || is_late {
+        // What cannot be cut off asks for the time itself, and holds its worker until it ends.
+        if until == Timestamp::NEVER || !divisible {
             return Poll::Pending;
         }
         if timer.is_none() {
@@ -318,14 +326,7 @@ pub(crate) async fn run<U: Unit>(
         if let Some(timer) = timer.as_mut().as_pin_mut() {
             std::task::ready!(timer.poll(cx));
         }
-        if divisible {
-            return Poll::Ready(Ended::TimedOut);
-        }
-        // It cannot be cut off: it is told, and holds its worker until it ends.
-        is_late = true;
-        timer.set(None);
-        seat.tell_late(attempt.job);
-        Poll::Pending
+        Poll::Ready(Ended::TimedOut)
     })
     .await;
     // What is cut off is dropped here, and a panic of its drop is not the worker's end.

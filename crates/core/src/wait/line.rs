@@ -12,6 +12,20 @@ pub struct Place {
     visit: u64,
 }
 
+/// Which place it is: to ask a [`Line`] of somebody else's place, which may be used up by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PlaceId {
+    slot: usize,
+    visit: u64,
+}
+
+impl Place {
+    /// Which place it is.
+    pub const fn id(&self) -> PlaceId {
+        PlaceId { slot: self.slot, visit: self.visit }
+    }
+}
+
 /// Those who wait: a slab of slots, linked in one line for each class, each in order of arrival.
 ///
 /// It decides nothing: who is served is said by the [slot](Line::first), by a [`Discipline`](super::Discipline) or another
@@ -135,6 +149,12 @@ impl Line {
             State::Waiting { waiter, .. } => Some(waiter),
             State::Free { .. } | State::Granted { .. } | State::Unserved(_) => None,
         }
+    }
+
+    /// The slot of a place, if its holder still waits.
+    pub fn slot_of(&self, id: PlaceId) -> Option<usize> {
+        let slot = self.slots.get(id.slot).filter(|slot| slot.visit == id.visit)?;
+        matches!(slot.state, State::Waiting { .. }).then_some(id.slot)
     }
 
     /// When the one who waits in slot `at` came.

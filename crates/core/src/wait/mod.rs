@@ -14,7 +14,7 @@ mod wakers;
 
 pub use claim::{Claim, Turn};
 pub use discipline::{CoDel, Discipline, Order};
-pub use line::{Found, Line, Place, Waiter};
+pub use line::{Found, Line, Place, PlaceId, Waiter};
 pub use pace::Pace;
 pub use priority::Priority;
 pub use queue::WaitQueue;

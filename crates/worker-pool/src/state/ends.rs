@@ -28,7 +28,7 @@ impl<U> State<U> {
         let (unit, mut terms) = job;
         let mut end = failed.end;
         let ordered = match ran {
-            Ran::OnSeat(seat, ticket) => self.crew.at_work(seat).is_some_and(|seat| seat.is_cancelled(ticket.id)),
+            Ran::OnSeat(seat, ticket) => self.crew.at_work(seat).is_some_and(|seat| seat.is_stopped(ticket.id)),
             Ran::Elsewhere(_) => false,
         };
         if ordered && end.is_failure() {

@@ -90,6 +90,8 @@ pub(crate) struct Jobs<U> {
     slots: Vec<Slot<U>>,
     free: u32,
     lanes: [Lane; Priority::COUNT],
+    /// The lanes that have jobs: a bit each.
+    present: u8,
     ready: usize,
     /// When each is due. A job that was cancelled meanwhile is found to be gone when its time comes.
     due: BinaryHeap<Reverse<(Timestamp, u64, u32)>>,
@@ -104,21 +106,29 @@ struct Lane {
     first: u32,
     last: u32,
     len: usize,
+    /// Since when its first job waits.
+    since: Timestamp,
 }
 
+/// A job's place. What it is, and what it holds, lie apart, so that a job is moved in and out and never about.
 #[derive(Debug)]
 struct Slot<U> {
     /// Tells this job from earlier ones in the slot. Of a free slot, nobody asks.
     id: u64,
-    place: Place<U>,
+    place: Place,
+    /// The slot before this one in its lane.
+    before: u32,
+    /// The slot after this one in its lane; of a free one, the next that is free; of a job that runs, its seat.
+    after: u32,
+    job: Option<Waiting<U>>,
 }
 
-#[derive(Debug)]
-enum Place<U> {
-    Free { next: u32 },
-    Ready { job: Waiting<U>, before: u32, after: u32 },
-    Delayed { job: Waiting<U> },
-    Running { seat: u32 },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Free,
+    Ready,
+    Delayed,
+    Running,
 }
 
 /// What was found of a job.
@@ -137,7 +147,8 @@ impl<U> Jobs<U> {
         Self {
             slots: Vec::new(),
             free: NONE,
-            lanes: [Lane { first: NONE, last: NONE, len: 0 }; Priority::COUNT],
+            lanes: [Lane { first: NONE, last: NONE, len: 0, since: Timestamp::NEVER }; Priority::COUNT],
+            present: 0,
             ready: 0,
             due: BinaryHeap::new(),
             delayed: 0,
@@ -161,20 +172,20 @@ impl<U> Jobs<U> {
     }
 
     /// Since when the first of each lane waits.
+    #[inline]
     pub(crate) fn heads(&self) -> [Option<Timestamp>; Priority::COUNT] {
-        self.lanes.map(|lane| self.since(lane.first))
+        self.lanes.map(|lane| (lane.len > 0).then_some(lane.since))
+    }
+
+    /// The lane that has jobs, if there is only one.
+    #[inline]
+    pub(crate) const fn only_lane(&self) -> Option<usize> {
+        if self.present.is_power_of_two() { Some(self.present.trailing_zeros() as usize) } else { None }
     }
 
     /// Since when the job waits that has waited longest of all that are ready.
     pub(crate) fn oldest(&self) -> Option<Timestamp> {
         self.heads().into_iter().flatten().min()
-    }
-
-    fn since(&self, at: u32) -> Option<Timestamp> {
-        match &self.slots.get(at as usize)?.place {
-            Place::Ready { job, .. } => Some(job.since),
-            _ => None,
-        }
     }
 
     /// A number for a job that never lies here.
@@ -189,59 +200,71 @@ impl<U> Jobs<U> {
     pub(crate) fn push(&mut self, unit: U, terms: Terms, now: Timestamp) -> Ticket {
         let id = self.number();
         let lane = terms.priority as usize;
-        let at = self.store(id, Place::Ready { job: Waiting { unit, terms, since: now }, before: NONE, after: NONE });
-        self.link(at, lane);
+        let at = self.store(id, Place::Ready, Some(Waiting { unit, terms, since: now }));
+        self.link(at, lane, now);
         Ticket { at, id }
     }
 
-    fn store(&mut self, id: u64, place: Place<U>) -> u32 {
-        let slot = Slot { id, place };
-        if self.free == NONE {
-            let at = u32::try_from(self.slots.len()).expect("a queue's bound is far below");
-            self.slots.push(slot);
-            return at;
-        }
+    #[inline]
+    fn store(&mut self, id: u64, place: Place, job: Option<Waiting<U>>) -> u32 {
         let at = self.free;
-        let old = std::mem::replace(&mut self.slots[at as usize], slot);
-        if let Place::Free { next } = old.place {
-            self.free = next;
-        }
+        let Some(slot) = self.slots.get_mut(at as usize) else {
+            let at = u32::try_from(self.slots.len()).expect("a queue's bound is far below");
+            self.slots.push(Slot { id, place, before: NONE, after: NONE, job });
+            return at;
+        };
+        self.free = slot.after;
+        slot.id = id;
+        slot.place = place;
+        slot.job = job;
         at
     }
 
-    fn link(&mut self, at: u32, lane: usize) {
+    #[inline]
+    fn link(&mut self, at: u32, lane: usize, since: Timestamp) {
         let last = self.lanes[lane].last;
-        if let Some((before, _)) = self.links(at) {
-            *before = last;
-        }
-        match self.links(last) {
-            Some((_, after)) => *after = at,
-            None => self.lanes[lane].first = at,
-        }
-        let lane = &mut self.lanes[lane];
-        lane.last = at;
-        lane.len += 1;
+        let slot = &mut self.slots[at as usize];
+        slot.before = last;
+        slot.after = NONE;
+        let known = &mut self.lanes[lane];
+        known.last = at;
+        known.len += 1;
         self.ready += 1;
+        match self.slots.get_mut(last as usize) {
+            Some(last) => last.after = at,
+            None => {
+                known.first = at;
+                known.since = since;
+                self.present |= 1 << lane;
+            }
+        }
     }
 
+    #[inline]
     fn unlink(&mut self, at: u32, lane: usize) {
-        let Some((before, after)) = self.links(at).map(|(before, after)| (*before, *after)) else { return };
-        match self.links(before) {
-            Some((_, next)) => *next = after,
-            None => self.lanes[lane].first = after,
+        let Slot { before, after, .. } = self.slots[at as usize];
+        let since = match self.slots.get_mut(after as usize) {
+            Some(next) => {
+                next.before = before;
+                next.job.as_ref().map(|job| job.since)
+            }
+            None => {
+                self.lanes[lane].last = before;
+                None
+            }
+        };
+        match self.slots.get_mut(before as usize) {
+            Some(previous) => previous.after = after,
+            None => {
+                self.lanes[lane].first = after;
+                self.lanes[lane].since = since.unwrap_or(Timestamp::NEVER);
+            }
         }
-        match self.links(after) {
-            Some((previous, _)) => *previous = before,
-            None => self.lanes[lane].last = before,
-        }
-        self.lanes[lane].len -= 1;
+        let lane_now = &mut self.lanes[lane];
+        lane_now.len -= 1;
         self.ready -= 1;
-    }
-
-    fn links(&mut self, at: u32) -> Option<(&mut u32, &mut u32)> {
-        match &mut self.slots.get_mut(at as usize)?.place {
-            Place::Ready { before, after, .. } => Some((before, after)),
-            _ => None,
+        if lane_now.len == 0 {
+            self.present &= !(1 << lane);
         }
     }
 
@@ -249,8 +272,11 @@ impl<U> Jobs<U> {
     #[inline]
     pub(crate) fn start(&mut self, lane: usize, seat: u32) -> Option<(Ticket, Waiting<U>)> {
         let at = self.lanes[lane].first;
-        let job = self.lift(at, Place::Running { seat })?;
-        Some((Ticket { at, id: self.slots[at as usize].id }, job))
+        let job = self.lift(at)?;
+        let slot = &mut self.slots[at as usize];
+        slot.place = Place::Running;
+        slot.after = seat;
+        Some((Ticket { at, id: slot.id }, job))
     }
 
     /// Takes the first job of a lane out: it will not start.
@@ -264,65 +290,64 @@ impl<U> Jobs<U> {
     }
 
     /// Whether the first job of a lane has expired.
+    #[inline]
     pub(crate) fn is_first_expired(&self, lane: usize, now: Timestamp) -> bool {
-        match self.slots.get(self.lanes[lane].first as usize).map(|slot| &slot.place) {
-            Some(Place::Ready { job, .. }) => job.terms.is_expired(now),
-            _ => false,
-        }
+        let first = self.slots.get(self.lanes[lane].first as usize);
+        first.and_then(|slot| slot.job.as_ref()).is_some_and(|job| job.terms.is_expired(now))
     }
 
     fn take_out(&mut self, at: u32) -> Option<Waiting<U>> {
-        let job = self.lift(at, Place::Free { next: self.free })?;
-        self.free = at;
+        let job = self.lift(at)?;
+        self.vacate(at);
         Some(job)
     }
 
-    /// Takes a job that is ready out of its lane and leaves something else in its slot.
+    /// Takes a job that is ready out of its lane, and leaves its slot to the caller.
     #[inline]
-    fn lift(&mut self, at: u32, leave: Place<U>) -> Option<Waiting<U>> {
-        let lane = match &self.slots.get(at as usize)?.place {
-            Place::Ready { job, .. } => job.terms.priority as usize,
-            _ => return None,
-        };
-        self.unlink(at, lane);
-        match std::mem::replace(&mut self.slots[at as usize].place, leave) {
-            Place::Ready { job, .. } => Some(job),
-            _ => None,
-        }
+    fn lift(&mut self, at: u32) -> Option<Waiting<U>> {
+        let job = self.slots.get_mut(at as usize).filter(|slot| slot.place == Place::Ready)?.job.take()?;
+        self.unlink(at, job.terms.priority as usize);
+        Some(job)
     }
 
-    /// A job that ran has ended, or its caller holds it.
+    #[inline]
+    fn vacate(&mut self, at: u32) {
+        let slot = &mut self.slots[at as usize];
+        slot.place = Place::Free;
+        slot.after = self.free;
+        self.free = at;
+    }
+
+    /// A job that ran has ended.
     #[inline]
     pub(crate) fn end(&mut self, ticket: Ticket) {
-        if self.slot(ticket).is_some_and(|slot| matches!(slot.place, Place::Running { .. })) {
-            self.slots[ticket.at as usize].place = Place::Free { next: self.free };
-            self.free = ticket.at;
+        if self.slot(ticket).is_some_and(|slot| slot.place == Place::Running) {
+            self.vacate(ticket.at);
         }
     }
 
+    #[inline]
     fn slot(&mut self, ticket: Ticket) -> Option<&mut Slot<U>> {
         self.slots.get_mut(ticket.at as usize).filter(|slot| slot.id == ticket.id)
     }
 
     /// The jobs that run, with their seats. One look at each slot.
     pub(crate) fn running(&self) -> impl Iterator<Item = (u64, u32)> {
-        self.slots.iter().filter_map(|slot| match slot.place {
-            Place::Running { seat } => Some((slot.id, seat)),
-            _ => None,
-        })
+        self.slots.iter().filter(|slot| slot.place == Place::Running).map(|slot| (slot.id, slot.after))
     }
 
     /// A job that ran waits for its next attempt.
     pub(crate) fn delay(&mut self, ticket: Ticket, unit: U, terms: Terms, due: Timestamp) {
         let Some(slot) = self.slot(ticket) else { return };
-        slot.place = Place::Delayed { job: Waiting { unit, terms, since: due } };
+        slot.place = Place::Delayed;
+        slot.job = Some(Waiting { unit, terms, since: due });
         self.due.push(Reverse((due, ticket.id, ticket.at)));
         self.delayed += 1;
     }
 
     /// A job that ran where it was submitted waits here for its next attempt.
     pub(crate) fn push_delayed(&mut self, id: u64, unit: U, terms: Terms, due: Timestamp) -> Ticket {
-        let at = self.store(id, Place::Running { seat: NONE });
+        let at = self.store(id, Place::Running, None);
         let ticket = Ticket { at, id };
         self.delay(ticket, unit, terms, due);
         ticket
@@ -340,7 +365,7 @@ impl<U> Jobs<U> {
     }
 
     fn is_delayed(&mut self, ticket: Ticket) -> bool {
-        self.slot(ticket).is_some_and(|slot| matches!(slot.place, Place::Delayed { .. }))
+        self.slot(ticket).is_some_and(|slot| slot.place == Place::Delayed)
     }
 
     /// Makes all jobs ready that are due. Tells whether there were any.
@@ -349,11 +374,10 @@ impl<U> Jobs<U> {
         while self.next_due().is_some_and(|due| due <= now) {
             let Some(Reverse((_, id, at))) = self.due.pop() else { break };
             let Some(slot) = self.slot(Ticket { at, id }) else { continue };
-            let place = std::mem::replace(&mut slot.place, Place::Free { next: NONE });
-            let Place::Delayed { job } = place else { continue };
-            let lane = job.terms.priority as usize;
-            slot.place = Place::Ready { job, before: NONE, after: NONE };
-            self.link(at, lane);
+            let Some(job) = &slot.job else { continue };
+            let (lane, since) = (job.terms.priority as usize, job.since);
+            slot.place = Place::Ready;
+            self.link(at, lane, since);
             self.delayed -= 1;
             any = true;
         }
@@ -362,22 +386,18 @@ impl<U> Jobs<U> {
 
     /// Looks for a job, and takes it out if it waits.
     pub(crate) fn find(&mut self, ticket: Ticket) -> Found<U> {
-        match self.slot(ticket).map(|slot| &slot.place) {
-            Some(Place::Ready { .. }) => self.take_out(ticket.at).map_or(Found::Gone, Found::Waiting),
-            Some(Place::Delayed { .. }) => {
-                let free = Place::Free { next: self.free };
-                match std::mem::replace(&mut self.slots[ticket.at as usize].place, free) {
-                    Place::Delayed { job } => {
-                        self.free = ticket.at;
-                        self.delayed -= 1;
-                        self.forget_stale();
-                        Found::Waiting(job)
-                    }
-                    _ => Found::Gone,
-                }
+        let Some(slot) = self.slot(ticket) else { return Found::Gone };
+        match slot.place {
+            Place::Ready => self.take_out(ticket.at).map_or(Found::Gone, Found::Waiting),
+            Place::Delayed => {
+                let Some(job) = slot.job.take() else { return Found::Gone };
+                self.vacate(ticket.at);
+                self.delayed -= 1;
+                self.forget_stale();
+                Found::Waiting(job)
             }
-            Some(&Place::Running { seat }) => Found::Running(seat),
-            Some(Place::Free { .. }) | None => Found::Gone,
+            Place::Running => Found::Running(slot.after),
+            Place::Free => Found::Gone,
         }
     }
 

@@ -9,6 +9,9 @@ mod order;
 mod room;
 mod talk;
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -16,7 +19,7 @@ use std::time::Duration;
 use seawall_core::Priority;
 use seawall_core::random::Random;
 use seawall_core::time::Timestamp;
-use seawall_core::wait::{Line, Unserved, Wakers};
+use seawall_core::wait::{Line, PlaceId, Unserved, Wakers};
 
 pub(crate) use crew::{Crew, Standing};
 pub(crate) use jobs::{Extra, Found, Jobs, Terms, Ticket, Waiting};
@@ -46,6 +49,8 @@ pub(crate) struct State<U> {
     pinned: Option<usize>,
     /// Those who wait for room, in a class for each priority.
     line: Line,
+    /// When each of them gives up. One that has been served meanwhile is found to be gone when its time comes.
+    waits: BinaryHeap<Reverse<(Timestamp, PlaceId)>>,
     /// Room that was granted to those who have not come for it yet, by priority.
     reserved: [usize; Priority::COUNT],
     turns: Turns,
@@ -78,6 +83,9 @@ pub(crate) struct Keeper {
 }
 
 impl<U> State<U> {
+    /// How often the keeper looks at a queue that stands, however often the growth policy would.
+    const SOONEST: Duration = Duration::from_millis(1);
+
     pub(crate) fn new(config: Config, random: Random) -> Self {
         Self {
             jobs: Jobs::new(),
@@ -89,6 +97,7 @@ impl<U> State<U> {
             phase: Phase::Open,
             pinned: None,
             line: Line::new(Priority::COUNT),
+            waits: BinaryHeap::new(),
             reserved: [0; Priority::COUNT],
             turns: Turns::default(),
             line_turns: Turns::default(),
@@ -207,7 +216,7 @@ impl<U> State<U> {
             return;
         }
         if let Some(after) = self.config.growth.look_again_after() {
-            self.ask_keeper(now + after, calls);
+            self.ask_keeper(now + after.max(Self::SOONEST), calls);
         }
     }
 
@@ -238,11 +247,16 @@ impl<U> State<U> {
             calls.worker = self.call();
             return Next::Leave;
         }
-        let Some(lane) = self.config.order.pick(&mut self.turns, self.jobs.heads()) else {
+        let lane = match self.jobs.only_lane() {
+            Some(lane) if !self.config.order.is_weighted() => Some(lane),
+            _ => self.config.order.pick(&mut self.turns, self.jobs.heads()),
+        };
+        let Some(lane) = lane else {
             if self.phase != Phase::Open && self.jobs.delayed() == 0 {
                 self.crew.leave(at);
                 return Next::Leave;
             }
+            self.grant_into(calls);
             return Next::Nothing;
         };
         if self.jobs.is_first_expired(lane, now) {
@@ -257,6 +271,10 @@ impl<U> State<U> {
         calls.worker = if self.jobs.ready() > 0 { self.call() } else { None };
         // The job has left its lane, which may have been full although the queue was not.
         self.grant_into(calls);
+        // Jobs that came together, as retries do, are seen one by one.
+        if calls.start.is_none() {
+            calls.start = self.grow(now);
+        }
         let timeout = job.terms.extra.as_ref().and_then(|extra| extra.timeout).or(self.config.timeout);
         let until = timeout.map_or(Timestamp::NEVER, |timeout| now + timeout).min(job.terms.deadline);
         Next::Job { ticket, job, until }
@@ -316,13 +334,17 @@ impl<U> State<U> {
         if calls.worker.is_none() && self.crew.idle_longest().is_some_and(is_idle_for_too_long) {
             calls.worker = self.crew.dismiss_one();
         }
+        calls.submitter = self.time_out(now).or_else(|| self.grant());
         let mut next = self.jobs.next_due().unwrap_or(Timestamp::NEVER);
+        if let Some(until) = self.next_time_out() {
+            next = next.min(until);
+        }
         if let Some(since) = self.crew.idle_longest().filter(|_| self.crew.live() > self.floor()) {
             next = next.min(since + self.config.keep_alive);
         }
         let stands = self.jobs.ready() > 0 && self.crew.live() < self.ceiling();
         if let Some(after) = self.config.growth.look_again_after().filter(|_| stands) {
-            next = next.min(now + after);
+            next = next.min(now + after.max(Self::SOONEST));
         }
         next
     }
@@ -345,11 +367,16 @@ impl<U> State<U> {
 
     /// Takes over another configuration; gives the one before.
     pub(crate) fn reconfigure(&mut self, config: Config) -> Config {
-        let (least, most) = (*config.workers.start(), *config.workers.end());
+        self.resize(config.workers.clone());
         self.turns = Turns::default();
         self.line_turns = Turns::default();
-        self.pinned = self.pinned.map(|workers| workers.clamp(least, most));
         std::mem::replace(&mut self.config, config)
+    }
+
+    /// Changes how many workers there may be.
+    pub(crate) fn resize(&mut self, workers: RangeInclusive<usize>) {
+        self.pinned = self.pinned.map(|pinned| pinned.clamp(*workers.start(), *workers.end()));
+        self.config.workers = workers;
     }
 
     /// Takes one dead letter out, if more are kept than configured.
@@ -418,6 +445,12 @@ impl<U> State<U> {
         if self.phase != Phase::Open && self.is_quiet() { std::mem::take(&mut self.drainers) } else { Vec::new() }
     }
 
+    /// Somebody does not wait for the end any more.
+    pub(crate) fn forget_drainer(&mut self, who: u64) -> Option<(u64, Waker)> {
+        let at = self.drainers.iter().position(|(other, _)| *other == who)?;
+        Some(self.drainers.swap_remove(at))
+    }
+
     /// Somebody waits for the end of all jobs. Gives the waker that it had before.
     pub(crate) fn wait_for_the_end(&mut self, who: u64, waker: Waker) -> Option<Waker> {
         if let Some((_, known)) = self.drainers.iter_mut().find(|(other, _)| *other == who) {
@@ -442,3 +475,6 @@ impl<U> State<U> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,12 @@ use crate::config::Order;
 use crate::weights::Turns;
 
 impl Order {
+    /// Whether classes have turns that depend on who was there before.
+    #[inline]
+    pub(crate) const fn is_weighted(&self) -> bool {
+        matches!(self, Self::Weighted(_))
+    }
+
     /// The class that is served next, of those in which somebody waits, each known by since when its first one does.
     #[inline]
     pub(crate) fn pick(&self, turns: &mut Turns, heads: [Option<Timestamp>; Priority::COUNT]) -> Option<usize> {

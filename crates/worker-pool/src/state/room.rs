@@ -1,11 +1,12 @@
 //! Room for jobs: who has it, who waits for it, who gives way for it.
 
+use std::cmp::Reverse;
 use std::task::Waker;
 use std::time::Duration;
 
 use seawall_core::Priority;
 use seawall_core::time::Timestamp;
-use seawall_core::wait::{Found as Turn, Place, Waiter};
+use seawall_core::wait::{Found as Turn, Place, Unserved, Waiter};
 
 use super::{Calls, Entered, Phase, State, Terms, Waiting};
 use crate::config::FullPolicy;
@@ -29,6 +30,18 @@ impl<U> State<U> {
         taken < most || self.promised() < self.crew.available()
     }
 
+    /// Whether somebody waits for room who would have it if there were any.
+    fn is_awaited(&self) -> bool {
+        let may_enter =
+            |priority: &Priority| self.line.waiting_in(*priority as usize) > 0 && self.lane_has_room(*priority);
+        self.line.waiting() > 0 && Priority::ALL.iter().any(may_enter)
+    }
+
+    /// Whether no more jobs wait than may.
+    pub(crate) fn keeps_its_bound(&self) -> bool {
+        self.promised() <= self.config.queue + self.crew.available()
+    }
+
     pub(super) fn make_room(
         &mut self,
         terms: &Terms,
@@ -48,8 +61,8 @@ impl<U> State<U> {
         }
         let reason = if !self.lane_has_room(terms.priority) {
             Reason::DepthLimit
-        } else if self.line.waiting() > 0 {
-            // Nobody passes those who wait for room.
+        } else if self.is_awaited() {
+            // Nobody passes those who wait for this room.
             Reason::Full
         } else if self.has_room() {
             return Ok(());
@@ -129,7 +142,40 @@ impl<U> State<U> {
             return Err(Reason::Full);
         }
         let place = self.line.push(Waiter { class: priority as usize, permits: 1, since: now });
-        Ok(Entered { place, until, submitter: self.grant() })
+        let mut calls = Calls { submitter: self.grant(), ..Calls::default() };
+        self.waits.push(Reverse((until, place.id())));
+        self.forget_served();
+        self.ask_keeper(until, &mut calls);
+        Ok(Entered { place, until, calls })
+    }
+
+    /// Keeps the heap in proportion to those who wait.
+    fn forget_served(&mut self) {
+        if self.waits.len() > 2 * self.line.waiting() + 64 {
+            self.waits.retain(|Reverse((_, id))| self.line.slot_of(*id).is_some());
+        }
+    }
+
+    /// When the next of those who wait gives up, if any does.
+    pub(super) fn next_time_out(&mut self) -> Option<Timestamp> {
+        while let Some(Reverse((until, id))) = self.waits.peek() {
+            if self.line.slot_of(*id).is_some() {
+                return Some(*until);
+            }
+            self.waits.pop();
+        }
+        None
+    }
+
+    /// Tells one who has waited for as long as it might that it is too late. Tells whom to wake for it.
+    pub(super) fn time_out(&mut self, now: Timestamp) -> Option<Waker> {
+        while self.next_time_out().is_some_and(|until| until <= now) {
+            let Some(at) = self.waits.pop().and_then(|Reverse((_, id))| self.line.slot_of(id)) else { continue };
+            if let Some(waker) = self.line.refuse(at, Unserved::Late) {
+                return Some(waker);
+            }
+        }
+        None
     }
 
     /// Whether room was granted. `waker` is remembered while it was not.

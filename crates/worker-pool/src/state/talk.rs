@@ -49,8 +49,7 @@ pub(crate) struct Entered {
     pub(crate) place: Place,
     /// How long it waits.
     pub(crate) until: Timestamp,
-    /// One who has waited before and has room now.
-    pub(crate) submitter: Option<Waker>,
+    pub(crate) calls: Calls,
 }
 
 /// What a worker that asks for work gets.
