@@ -17,7 +17,7 @@ use crate::pool::Pool;
 use crate::refused::{Reason, Refused};
 use crate::reply::{Giver, Reply};
 use crate::seat::Seat;
-use crate::state::{End, Entered, Offer, Phase, Ran, Terms, Ticket};
+use crate::state::{Calls, End, Entered, Phase, Ran, Terms, Ticket, Turned};
 use crate::task::{Runs, Work};
 use crate::unit::{Tried, Unit, Why, dismiss};
 use crate::worker::{Ended, run};
@@ -133,13 +133,6 @@ impl<R: Runs> fmt::Debug for Door<'_, R> {
     }
 }
 
-/// A job that was not taken.
-pub(crate) struct Turned<U> {
-    pub(crate) unit: U,
-    pub(crate) terms: Terms,
-    pub(crate) reason: Reason,
-}
-
 /// Offers a job to the pool, and does what follows from it.
 #[inline]
 pub(crate) fn offer<U: Unit>(
@@ -149,25 +142,17 @@ pub(crate) fn offer<U: Unit>(
     now: Timestamp,
     reserved: bool,
 ) -> Result<Ticket, Turned<U>> {
-    let offer = engine.state.lock().offer(unit, terms, now, reserved);
-    match offer {
-        Offer::Taken { ticket, mut calls, displaced } => {
-            let start = calls.start.take();
-            engine.go(calls);
-            if let Some(displaced) = displaced {
-                dismiss(displaced.unit, Some(Why::Dropped));
-            }
-            match start {
-                Some(seat) if !engine.try_start(&seat) => without_worker(engine, ticket),
-                _ => Ok(ticket),
-            }
-        }
-        Offer::Refused { unit, terms, reason, submitter } => {
-            if let Some(submitter) = submitter {
-                submitter.wake();
-            }
-            Err(Turned { unit, terms, reason })
-        }
+    let mut calls = Calls::default();
+    let mut displaced = None;
+    let offered = engine.state.lock().offer(unit, terms, now, reserved, &mut calls, &mut displaced);
+    if let Some(displaced) = displaced {
+        dismiss(displaced.unit, Some(Why::Dropped));
+    }
+    let start = calls.start.take();
+    engine.go(calls);
+    match (start, offered) {
+        (Some(seat), Ok(ticket)) if !engine.try_start(&seat) => without_worker(engine, ticket),
+        (_, offered) => offered,
     }
 }
 

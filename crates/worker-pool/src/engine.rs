@@ -33,8 +33,15 @@ impl<U: Unit> Engine<U> {
     }
 
     /// Wakes and starts whom the state named. Not under the lock.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn go(self: &Arc<Self>, calls: Calls) {
+        if !calls.is_empty() {
+            self.follow(calls);
+        }
+    }
+
+    #[inline(never)]
+    fn follow(self: &Arc<Self>, calls: Calls) {
         let Calls { worker, submitter, keeper, start, keep, tend } = calls;
         if let Some(worker) = worker {
             worker.wake();

@@ -104,23 +104,26 @@ impl Meter {
     const SHORTEST: u64 = 1_000_000_000;
 
     /// A job came.
+    #[inline]
     pub(crate) fn arrived(&mut self, now: Timestamp) {
         self.bucket(now).arrived += 1;
     }
 
-    /// A worker began a job that had waited so long.
-    pub(crate) fn started(&mut self, waited: Duration, now: Timestamp) {
+    /// A worker began a job that had waited since then.
+    #[inline]
+    pub(crate) fn started(&mut self, since: Timestamp, now: Timestamp) {
         let bucket = self.bucket(now);
         bucket.started += 1;
-        bucket.waited = bucket.waited.saturating_add(nanos(waited));
+        bucket.waited = bucket.waited.saturating_add(passed(since, now));
         self.running += 1;
     }
 
-    /// A worker was free again after so long.
-    pub(crate) fn ended(&mut self, took: Duration, now: Timestamp) {
+    /// A worker is free again that had begun then.
+    #[inline]
+    pub(crate) fn ended(&mut self, since: Timestamp, now: Timestamp) {
         let bucket = self.bucket(now);
         bucket.ended += 1;
-        bucket.took = bucket.took.saturating_add(nanos(took));
+        bucket.took = bucket.took.saturating_add(passed(since, now));
         self.running = self.running.saturating_sub(1);
     }
 
@@ -154,20 +157,28 @@ impl Meter {
     }
 
     /// The bucket of this moment. A clock that stepped back counts into the newest one.
+    #[inline]
     fn bucket(&mut self, now: Timestamp) -> &mut Bucket {
         if number(now) > self.newest {
-            let is_first = self.newest == 0;
-            // While jobs run there is something to measure, even if nothing begins or ends.
-            let paused = number(now) - self.newest >= Self::BUCKETS as u64 && self.running == 0;
-            if is_first || paused {
-                self.since = now.as_nanos();
-            }
+            self.begin(now);
         }
         self.advance(now);
         &mut self.buckets[slot(self.newest)]
     }
 
+    /// Something happens later than all before it.
+    #[cold]
+    fn begin(&mut self, now: Timestamp) {
+        let is_first = self.newest == 0;
+        // While jobs run there is something to measure, even if nothing begins or ends.
+        let paused = number(now) - self.newest >= Self::BUCKETS as u64 && self.running == 0;
+        if is_first || paused {
+            self.since = now.as_nanos();
+        }
+    }
+
     /// Counts the time of running jobs until now, and clears the buckets that are reached.
+    #[inline]
     fn advance(&mut self, now: Timestamp) {
         let number = number(now);
         if number > self.newest {
@@ -229,9 +240,10 @@ const fn slot(number: u64) -> usize {
     (number % Meter::BUCKETS as u64) as usize
 }
 
-/// Without the 128 bits of `as_nanos`.
-fn nanos(span: Duration) -> u64 {
-    span.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(span.subsec_nanos()))
+/// How many nanoseconds have passed; none by a clock that stepped back.
+#[inline]
+const fn passed(since: Timestamp, now: Timestamp) -> u64 {
+    now.as_nanos().saturating_sub(since.as_nanos())
 }
 
 fn mean(sum: u64, count: u64) -> Option<Duration> {
@@ -245,6 +257,10 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     /// Somewhere within a bucket, long after the origin.
     const START: Timestamp = Timestamp::from_nanos(1_000_123_456_789);
+
+    fn before(now: Timestamp, span: Duration) -> Timestamp {
+        Timestamp::from_nanos(now.as_nanos().saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+    }
 
     fn inputs(running: usize, workers: usize) -> Inputs {
         Inputs {
@@ -272,8 +288,8 @@ mod tests {
         for (at, what) in happens {
             match what {
                 0 => meter.arrived(millis(at)),
-                1 => meter.started(Duration::from_millis(10), millis(at)),
-                _ => meter.ended(Duration::from_millis(took), millis(at)),
+                1 => meter.started(before(millis(at), Duration::from_millis(10)), millis(at)),
+                _ => meter.ended(before(millis(at), Duration::from_millis(took)), millis(at)),
             }
         }
     }
@@ -333,7 +349,7 @@ mod tests {
         let (halfway, after) = (millis(12_000), millis(22_000));
         assert_near(meter.signals(halfway, inputs(0, 10)).arrival_rate, 150.0 / 12.0);
         for _ in 0..5 {
-            meter.ended(SECOND, millis(3_100));
+            meter.ended(before(millis(3_100), SECOND), millis(3_100));
         }
         let idle = meter.signals(after, inputs(0, 10));
         assert_eq!((idle.arrival_rate, idle.throughput, idle.utilisation, idle.demand), (0.0, 0.0, 0.0, None));
@@ -349,7 +365,7 @@ mod tests {
         let mut meter = Meter::default();
         for _ in 0..3 {
             meter.arrived(START);
-            meter.started(Duration::ZERO, START);
+            meter.started(before(START, Duration::ZERO), START);
         }
         for seconds in [2, 15, 40, 100_000] {
             let signals = meter.signals(START + seconds * SECOND, inputs(3, 4));
@@ -358,7 +374,7 @@ mod tests {
         }
         // One of them ends after an hour, within a window in which it was at work for a half.
         let hour = 3_600 * SECOND;
-        meter.ended(hour, START + hour);
+        meter.ended(before(START + hour, hour), START + hour);
         let signals = meter.signals(START + hour, inputs(2, 4));
         assert_near(signals.utilisation, 0.75);
         assert_eq!(signals.service_time, Some(hour));
@@ -371,9 +387,9 @@ mod tests {
     fn a_clock_that_steps_back_counts_into_the_newest_bucket() {
         let mut meter = Meter::default();
         meter.arrived(millis(10_000));
-        meter.started(SECOND, millis(9_000));
+        meter.started(before(millis(9_000), SECOND), millis(9_000));
         meter.arrived(Timestamp::ZERO);
-        meter.ended(SECOND, START);
+        meter.ended(before(START, SECOND), START);
         let signals = meter.signals(Timestamp::ZERO, inputs(0, 1));
         assert_near(signals.arrival_rate, 2.0);
         assert_eq!(signals.service_time, Some(SECOND));
@@ -388,9 +404,9 @@ mod tests {
         let mut meter = Meter::default();
         for now in [Timestamp::ZERO, Timestamp::NEVER, START, Timestamp::NEVER, Timestamp::ZERO] {
             meter.arrived(now);
-            meter.started(Duration::MAX, now);
-            meter.started(Duration::MAX, now);
-            meter.ended(Duration::MAX, now);
+            meter.started(before(now, Duration::MAX), now);
+            meter.started(before(now, Duration::MAX), now);
+            meter.ended(before(now, Duration::MAX), now);
             let signals = meter.signals(now, inputs(1, 1));
             assert!(signals.arrival_rate.is_finite() && signals.utilisation <= 1.0, "{signals:?}");
         }
@@ -407,7 +423,7 @@ mod tests {
     #[test]
     fn times_are_written_in_seconds() {
         let mut meter = Meter::default();
-        meter.started(SECOND / 2, START);
+        meter.started(before(START, SECOND / 2), START);
         let signals = meter.signals(START, Inputs { oldest: Some(START - SECOND / 4), ..inputs(1, 1) });
         let json = serde_json::to_value(signals).expect("writes");
         assert_eq!(json["oldest_age_seconds"], 0.25);

@@ -87,6 +87,12 @@ impl<T, E> Giver<T, E> {
         Self(None)
     }
 
+    /// Whether nobody wants the result, or has it.
+    #[inline]
+    pub(crate) const fn is_nobody(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(crate) fn give(&mut self, result: Result<T, JobError<E>>) {
         if let Some(reply) = self.0.take() {
             reply.give(result);
@@ -100,7 +106,10 @@ impl<T, E> Giver<T, E> {
 }
 
 impl<T, E> Drop for Giver<T, E> {
+    #[inline]
     fn drop(&mut self) {
-        self.give(Err(JobError::Dropped));
+        if self.0.is_some() {
+            self.give(Err(JobError::Dropped));
+        }
     }
 }

@@ -111,6 +111,10 @@ impl<T: Send + 'static, E: fmt::Display + Send + 'static> Answer<T, E> {
 
     #[inline]
     pub(crate) fn conclude(&mut self, why: Option<Why>) {
+        if self.giver.is_nobody() {
+            self.outcome = None;
+            return;
+        }
         if let Some(result) = self.result(why) {
             self.giver.give(result);
         }

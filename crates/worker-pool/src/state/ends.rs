@@ -95,7 +95,7 @@ impl<U> State<U> {
     #[inline]
     fn release(&mut self, seat: u32, now: Timestamp, calls: &mut Calls) {
         let since = self.crew.finish(seat);
-        self.meter.ended(now.saturating_duration_since(since), now);
+        self.meter.ended(since, now);
         self.grant_into(calls);
         calls.tend |= self.phase != Phase::Open;
     }
@@ -127,7 +127,7 @@ impl<U> State<U> {
         }
         if self.crew.at_work(seat).is_some() {
             let since = self.crew.finish(seat);
-            self.meter.ended(now.saturating_duration_since(since), now);
+            self.meter.ended(since, now);
         }
         self.crew.leave(seat)
     }

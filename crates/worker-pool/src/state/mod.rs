@@ -24,7 +24,7 @@ use seawall_core::wait::{Line, PlaceId, Unserved, Wakers};
 pub(crate) use crew::{Crew, Standing};
 pub(crate) use jobs::{Extra, Found, Jobs, Terms, Ticket, Waiting};
 pub(crate) use ledger::{End, Ledger};
-pub(crate) use talk::{Calls, Cancel, Entered, Failed, Next, Offer, Ran, Verdict};
+pub(crate) use talk::{Calls, Cancel, Entered, Failed, Next, Ran, Turned, Verdict};
 
 use crate::config::Config;
 use crate::dead::{Buried, DeadLetters};
@@ -121,6 +121,7 @@ impl<U> State<U> {
     }
 
     /// The most workers that there are to be.
+    #[inline]
     pub(crate) fn ceiling(&self) -> usize {
         match self.phase {
             Phase::Open => self.pinned.unwrap_or(*self.config.workers.end()),
@@ -146,16 +147,24 @@ impl<U> State<U> {
 
     /// Takes a job, or says why not. `reserved`: room was granted before.
     #[inline]
-    pub(crate) fn offer(&mut self, unit: U, mut terms: Terms, now: Timestamp, reserved: bool) -> Offer<U> {
-        let mut calls = Calls::default();
-        let mut displaced = None;
+    pub(crate) fn offer(
+        &mut self,
+        unit: U,
+        mut terms: Terms,
+        now: Timestamp,
+        reserved: bool,
+        calls: &mut Calls,
+        displaced: &mut Option<Waiting<U>>,
+    ) -> Result<Ticket, Turned<U>> {
         if reserved {
             self.reserved[terms.priority as usize] -= 1;
         }
         self.limit(&mut terms, now);
-        if let Err(reason) = self.make_room(&terms, now, reserved, &mut calls, &mut displaced) {
-            let submitter = if reserved { self.grant() } else { None };
-            return Offer::Refused { unit, terms, reason, submitter };
+        if let Err(reason) = self.make_room(&terms, now, reserved, calls, displaced) {
+            if reserved {
+                calls.submitter = self.grant();
+            }
+            return Err(Turned { unit, terms, reason });
         }
         let ticket = self.jobs.push(unit, terms, now);
         self.ledger.submitted += 1;
@@ -166,8 +175,9 @@ impl<U> State<U> {
         calls.worker = self.call();
         // There may be room for more than one of those who wait: each grants the next.
         calls.submitter = self.grant();
-        self.ask_keeper_to_look(now, &mut calls);
-        Offer::Taken { ticket, calls, displaced }
+        self.ask_keeper_to_look(now, calls);
+        self.watch_idle(calls);
+        Ok(ticket)
     }
 
     /// Jobs that do not say when they expire do as the configuration says.
@@ -179,9 +189,14 @@ impl<U> State<U> {
     }
 
     /// One worker more, if the policy wants it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn grow(&mut self, now: Timestamp) -> Option<Arc<Seat>> {
-        if self.crew.live() >= self.ceiling() || self.jobs.ready() == 0 {
+        if self.crew.live() >= self.ceiling() { None } else { self.grow_if_wanted(now) }
+    }
+
+    #[inline(never)]
+    fn grow_if_wanted(&mut self, now: Timestamp) -> Option<Arc<Seat>> {
+        if self.jobs.ready() == 0 {
             return None;
         }
         // Whatever the policy says, jobs are not left to nobody.
@@ -211,12 +226,35 @@ impl<U> State<U> {
     }
 
     /// A queue that stands makes the pool grow although nothing is submitted.
+    #[inline(always)]
     fn ask_keeper_to_look(&mut self, now: Timestamp, calls: &mut Calls) {
-        if self.crew.live() >= self.ceiling() {
-            return;
+        if self.crew.live() < self.ceiling() {
+            self.ask_keeper_to_look_again(now, calls);
         }
+    }
+
+    #[inline(never)]
+    fn ask_keeper_to_look_again(&mut self, now: Timestamp, calls: &mut Calls) {
         if let Some(after) = self.config.growth.look_again_after() {
             self.ask_keeper(now + after.max(Self::SOONEST), calls);
+        }
+    }
+
+    /// A worker more makes one that waits one too many, which nobody has watched until now.
+    #[inline(always)]
+    fn watch_idle(&mut self, calls: &mut Calls) {
+        if calls.start.is_some() {
+            self.watch_longest_idle(calls);
+        }
+    }
+
+    #[inline(never)]
+    fn watch_longest_idle(&mut self, calls: &mut Calls) {
+        if self.crew.live() <= self.floor() {
+            return;
+        }
+        if let Some(since) = self.crew.idle_longest() {
+            self.ask_keeper(since + self.config.keep_alive, calls);
         }
     }
 
@@ -267,13 +305,14 @@ impl<U> State<U> {
         }
         let Some((ticket, job)) = self.jobs.start(lane, at) else { return Next::Nothing };
         self.crew.begin(at, now);
-        self.meter.started(now.saturating_duration_since(job.since), now);
+        self.meter.started(job.since, now);
         calls.worker = if self.jobs.ready() > 0 { self.call() } else { None };
         // The job has left its lane, which may have been full although the queue was not.
         self.grant_into(calls);
         // Jobs that came together, as retries do, are seen one by one.
         if calls.start.is_none() {
             calls.start = self.grow(now);
+            self.watch_idle(calls);
         }
         let timeout = job.terms.extra.as_ref().and_then(|extra| extra.timeout).or(self.config.timeout);
         let until = timeout.map_or(Timestamp::NEVER, |timeout| now + timeout).min(job.terms.deadline);

@@ -14,16 +14,19 @@ use crate::refused::Reason;
 
 impl<U> State<U> {
     /// Whether one more job may wait, or has a worker that is free for it.
+    #[inline]
     fn has_room(&self) -> bool {
         self.promised() < self.config.queue + self.crew.available()
     }
 
     /// How many jobs have room, or will have it.
+    #[inline]
     fn promised(&self) -> usize {
         self.jobs.ready() + self.reserved.iter().sum::<usize>()
     }
 
     /// Whether one more job of this priority may wait, or has a worker that is free for it.
+    #[inline]
     fn lane_has_room(&self, priority: Priority) -> bool {
         let Some(most) = self.config.depth_limits[priority as usize] else { return true };
         let taken = self.jobs.ready_of(priority) + self.reserved[priority as usize];
@@ -31,10 +34,15 @@ impl<U> State<U> {
     }
 
     /// Whether somebody waits for room who would have it if there were any.
+    #[inline(always)]
     fn is_awaited(&self) -> bool {
-        let may_enter =
-            |priority: &Priority| self.line.waiting_in(*priority as usize) > 0 && self.lane_has_room(*priority);
-        self.line.waiting() > 0 && Priority::ALL.iter().any(may_enter)
+        self.line.waiting() > 0 && self.is_awaited_by_any()
+    }
+
+    #[inline(never)]
+    fn is_awaited_by_any(&self) -> bool {
+        let may_enter = |of: &Priority| self.line.waiting_in(*of as usize) > 0 && self.lane_has_room(*of);
+        Priority::ALL.iter().any(may_enter)
     }
 
     /// Whether no more jobs wait than may.
@@ -42,6 +50,8 @@ impl<U> State<U> {
         self.promised() <= self.config.queue + self.crew.available()
     }
 
+    /// Finds room for a job, or says why there is none.
+    #[inline]
     pub(super) fn make_room(
         &mut self,
         terms: &Terms,
@@ -102,7 +112,7 @@ impl<U> State<U> {
     }
 
     /// Gives room to one more, if nobody is to be woken for it yet.
-    #[inline]
+    #[inline(always)]
     pub(super) fn grant_into(&mut self, calls: &mut Calls) {
         if calls.submitter.is_none() {
             calls.submitter = self.grant();
@@ -110,9 +120,14 @@ impl<U> State<U> {
     }
 
     /// Gives room to one who waits for it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn grant(&mut self) -> Option<Waker> {
-        if self.line.waiting() == 0 || !self.has_room() {
+        if self.line.waiting() == 0 { None } else { self.grant_first() }
+    }
+
+    #[inline(never)]
+    fn grant_first(&mut self) -> Option<Waker> {
+        if !self.has_room() {
             return None;
         }
         let heads = Priority::ALL.map(|priority| {

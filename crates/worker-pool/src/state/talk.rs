@@ -25,22 +25,21 @@ pub(crate) struct Calls {
     pub(crate) tend: bool,
 }
 
-/// What becomes of a job that is offered.
+impl Calls {
+    /// Whether there is nothing to do.
+    #[inline(always)]
+    pub(crate) const fn is_empty(&self) -> bool {
+        let nobody = self.worker.is_none() && self.submitter.is_none() && self.keeper.is_none();
+        nobody && self.start.is_none() && !self.keep && !self.tend
+    }
+}
+
+/// A job that was not taken.
 #[derive(Debug)]
-pub(crate) enum Offer<U> {
-    Taken {
-        ticket: Ticket,
-        calls: Calls,
-        /// The job that had to go for it.
-        displaced: Option<Waiting<U>>,
-    },
-    Refused {
-        unit: U,
-        terms: Terms,
-        reason: Reason,
-        /// Who has the room that was granted to it.
-        submitter: Option<Waker>,
-    },
+pub(crate) struct Turned<U> {
+    pub(crate) unit: U,
+    pub(crate) terms: Terms,
+    pub(crate) reason: Reason,
 }
 
 /// A place among those who wait for room.
