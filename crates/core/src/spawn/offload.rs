@@ -26,7 +26,11 @@ impl Spawner {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Offloaded<T>, SpawnError> {
         let (giver, taker) = handover();
-        let whole = move || giver.give(catch_unwind(AssertUnwindSafe(work)));
+        let whole = move || {
+            if !giver.is_alone() {
+                giver.give(catch_unwind(AssertUnwindSafe(work)));
+            }
+        };
         self.spawn_blocking(Box::new(whole))?;
         Ok(Offloaded(taker))
     }
@@ -38,7 +42,7 @@ impl Spawner {
 /// If the work was dropped before it began, because the runtime shut down.
 ///
 /// # Cancel safety
-/// Dropping it waits no longer. Work that has begun runs to its end, and what it gives is dropped.
+/// Dropped before the work was begun, it will not run. Work that has begun runs to its end, and what it gives is dropped.
 #[must_use = "futures do nothing unless polled"]
 pub struct Offloaded<T>(Taker<T>);
 
