@@ -13,6 +13,8 @@ mod growth;
 mod handle;
 mod job;
 mod keeper;
+#[cfg(all(test, seawall_loom))]
+mod loom_tests;
 mod meter;
 mod metrics;
 mod options;
