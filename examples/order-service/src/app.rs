@@ -25,9 +25,10 @@ use crate::rate_limits::{self, Load, RateLimits};
 use crate::shutdown::Drain;
 use crate::statistics::StatisticsStore;
 use crate::suggestions::Suggestions;
+use crate::worker_pools::WorkerPools;
 use crate::{
     breakers, bulkheads, degradation, health, openapi, orders, overview, products, provider_control, scrape,
-    statistics, suggestions,
+    statistics, suggestions, worker_pools,
 };
 
 /// The state of the service that its routes share.
@@ -52,6 +53,7 @@ pub(crate) struct App {
     pub(crate) payment_provider: Option<Arc<payment::Provider>>,
     pub(crate) breakers: Breakers,
     pub(crate) bulkheads: Bulkheads,
+    pub(crate) worker_pools: Arc<WorkerPools>,
     pub(crate) degradation: Degradation,
     pub(crate) load_tests: LoadTests,
     pub(crate) metrics: Metrics,
@@ -79,7 +81,8 @@ pub(crate) fn public(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
     let of_callers = degradation::degradable(of_callers, &app.degradation);
     // What tells how the service is does so whoever asks, and however often.
     let exempt = health::routes().merge(scrape::routes()).merge(breakers::routes());
-    let exempt = exempt.merge(rate_limits::routes()).merge(bulkheads::routes()).merge(degradation::routes());
+    let exempt = exempt.merge(rate_limits::routes()).merge(bulkheads::routes()).merge(worker_pools::routes());
+    let exempt = exempt.merge(degradation::routes());
     finish(of_callers.merge(answered(exempt, &app.deadlines)), app, edge)
 }
 
@@ -89,6 +92,7 @@ pub(crate) fn admin(app: &Arc<App>, edge: &Arc<Edge>) -> Router {
     let levers = levers
         .merge(rate_limits::control_routes())
         .merge(bulkheads::control_routes())
+        .merge(worker_pools::control_routes())
         .merge(degradation::control_routes());
     finish(answered(levers.merge(health::routes()), &app.deadlines), app, edge)
 }

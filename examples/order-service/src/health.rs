@@ -15,10 +15,10 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::breakers::Entry;
-use crate::bulkheads;
 use crate::clock::WallTime;
 use crate::database::Database;
 use crate::orders::OrderStore;
+use crate::{bulkheads, worker_pools};
 
 /// How long the database may take to answer before it counts as failed: shorter than a probe waits.
 const DATABASE_LIMIT: Duration = Duration::from_millis(800);
@@ -41,7 +41,8 @@ async fn health(extract::State(app): extract::State<Arc<App>>) -> Response {
     let report =
         described().check(lifecycle(&app)).check(database(&app).await).check(storage(&app)).check(backlog(&app).await);
     let report = app.breakers.iter().map(circuit).fold(report, Report::check);
-    answer(&app.bulkheads.iter().map(room).fold(report, Report::check).check(load(&app)))
+    let report = app.bulkheads.iter().map(room).fold(report, Report::check);
+    answer(&app.worker_pools.iter().map(workers).fold(report, Report::check).check(load(&app)))
 }
 
 /// Whether the process works. Asks nothing else: what a restart would not cure is no reason for one.
@@ -135,6 +136,18 @@ fn room(bulkhead: &bulkheads::Entry) -> Check {
         .component_type("component")
         .observed(now.in_flight, "calls")
         .output(bulkhead.when_full())
+}
+
+/// Warns while orders find no place in the pool's queue.
+fn workers(pool: &worker_pools::Entry) -> Check {
+    let now = pool.snapshot();
+    let is_full = now.idle == 0 && now.queued - now.delayed >= now.queue;
+    Check::new(pool.name(), "workerPool", if is_full { Status::Warn } else { Status::Pass })
+        .criticality(Criticality::Degrading)
+        .component_type("component")
+        .observed(i64::try_from(now.queued).unwrap_or(i64::MAX), "jobs")
+        .affects("/orders")
+        .output("its queue is full: orders are accepted and processed later")
 }
 
 /// Warns while something is left undone because of the load.

@@ -12,6 +12,7 @@
 //! | [`provider`] | how providers are called: deadline, retry, circuit breaker and bulkhead, timeout; and the faults of the service's own |
 //! | [`breakers`] | what keeps calls from dependencies that fail, and the levers on it |
 //! | [`bulkheads`] | how much of each dependency is used at once, who waits for it, and the levers on it |
+//! | `worker_pools` | who processes orders that are stored, how many at once, and the levers on it |
 //! | `caller` | who calls: a user of a tenant by key, or an address |
 //! | `rate_limits` | how often callers may ask, and the levers on it |
 //! | `degradation` | what is left undone under load, and the lever on it |
@@ -22,8 +23,9 @@
 //! | `database`, `metrics`, `clock`, `limit`, [`logging`], `shutdown` | what everything stands on |
 //!
 //! An order's way: `http::edge` (id, client's address, figures, headers), `degradation` (which lets it pass), `caller` (whose key it is), `rate_limits`, `http::json` (strict reading), `orders::validate`,
-//! `orders::store` (on the disk before anything else happens), `inventory` and `payment` by way of `provider::calls`, and the
-//! answer. Where one of the two fails, `payment::redrive` does both later.
+//! `orders::store` (on the disk before anything else happens), `worker_pools` (a job of its own), `orders::process` (`inventory`
+//! and `payment` by way of `provider::calls`), and the answer, which comes first where that takes too long. Where one of the two
+//! fails, or no worker takes the order, `payment::redrive` does both later.
 
 mod app;
 mod audit;
@@ -54,6 +56,7 @@ mod service;
 mod shutdown;
 mod statistics;
 mod suggestions;
+mod worker_pools;
 
 pub use service::{Service, StartError};
 pub use shutdown::Signals;

@@ -121,6 +121,7 @@ impl Drop for Active<'_> {
 pub(crate) struct OrderFigures {
     accepted: Counter,
     withdrawn: Counter,
+    queued: Counter,
     paid: Family<Paid, Counter>,
     pending: Gauge,
 }
@@ -136,12 +137,15 @@ impl OrderFigures {
         let figures = Self {
             accepted: Counter::default(),
             withdrawn: Counter::default(),
+            queued: Counter::default(),
             paid: Family::default(),
             pending: Gauge::default(),
         };
         registry.register("orders_accepted", "Orders accepted and stored", figures.accepted.clone());
         let help = "Orders stored and then refused, because something was out of stock";
         registry.register("orders_withdrawn", help, figures.withdrawn.clone());
+        let help = "Orders whose callers were answered before their processing was over";
+        registry.register("orders_queued", help, figures.queued.clone());
         registry.register("orders_paid", "Orders whose payment was made", figures.paid.clone());
         registry.register("orders_payment_pending", "Orders whose payment is pending", figures.pending.clone());
         figures
@@ -153,6 +157,10 @@ impl OrderFigures {
 
     pub(crate) fn note_withdrawn(&self) {
         self.withdrawn.inc();
+    }
+
+    pub(crate) fn note_queued(&self) {
+        self.queued.inc();
     }
 
     pub(crate) fn note_paid_at_once(&self) {

@@ -28,7 +28,7 @@ struct Link {
     shows: &'static str,
 }
 
-const LINKS: [(&str, &str); 19] = [
+const LINKS: [(&str, &str); 20] = [
     ("POST /orders", "places an order"),
     ("GET /orders", "the orders, newest first"),
     ("GET /orders/{id}", "one order"),
@@ -41,6 +41,7 @@ const LINKS: [(&str, &str); 19] = [
     ("GET /circuit-breakers/{name}", "one of them"),
     ("GET /rate-limits", "how often callers may ask, and what was refused"),
     ("GET /bulkheads", "how much of each dependency is in use, and who waits"),
+    ("GET /worker-pools", "how many workers process orders, and what waits for them"),
     ("GET /degradation", "the load, and what is switched off because of it"),
     ("GET /demo/load-test", "puts load on the service, and reports what becomes of it"),
     ("GET /health", "how the service and what it depends on are"),

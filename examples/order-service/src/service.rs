@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_circuit_breaker::Config as BreakerConfig;
+use seawall_core::spawn::Spawner;
 use seawall_core::time::Clock;
 use seawall_core::{Backoff, ConfigError, Jitter};
 use seawall_rate_limit::http::ClientAddress;
@@ -35,13 +36,15 @@ use crate::rate_limits::{self, Load, RateLimits};
 use crate::shutdown::Drain;
 use crate::statistics::StatisticsStore;
 use crate::suggestions::{SuggestionStore, Suggestions};
+use crate::worker_pools::WorkerPools;
 
 /// How much longer than its payments and requests the redrive may take to finish.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// A running order service.
 ///
-/// Dropped instead of [stopped](Service::stop), it cuts off what is under way.
+/// Dropped instead of [stopped](Service::stop), it cuts off the requests that are under way; orders that workers have are worked
+/// off while the runtime lives.
 #[derive(Debug)]
 pub struct Service {
     public: SocketAddr,
@@ -66,7 +69,7 @@ pub enum StartError {
     Database(String, sqlx::Error),
     /// A port cannot be had.
     Bind(SocketAddr, io::Error),
-    /// A provider of the service's own cannot be started.
+    /// A provider of the service's own, or a worker, cannot be started.
     Provider(io::Error),
 }
 
@@ -76,7 +79,7 @@ impl Service {
     /// # Errors
     /// When something that it needs cannot be had. Nothing is left running then.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        Self::start_on(Clock::system(), settings).await
+        Box::pin(Self::start_on(Clock::system(), settings)).await
     }
 
     /// The same on another clock, such as one that is moved by hand. What waits for sockets does so in real time.
@@ -151,7 +154,7 @@ impl Service {
     }
 
     /// Ends the service in good order: says that it is not ready, waits for balancers to notice, accepts no more, lets
-    /// requests under way finish, and closes the database. Whether all requests finished in time.
+    /// requests under way finish, and orders that workers have, and closes the database. Whether all requests finished in time.
     pub async fn stop(self) -> bool {
         let Self { app, connections: [public, admin], mut redrive, mut refresh, mut adapting, shutdown, .. } = self;
         app.drain.begin();
@@ -164,10 +167,11 @@ impl Service {
         }
         admin.cut_off().await;
 
-        // What it may leave undone is in the database.
+        // What they may leave undone is in the database.
         let longest = app.inventory.calls().timeout() + app.payments.calls().timeout();
         let patience = longest.min(shutdown.grace) + MARGIN;
-        let _ = app.shutdown.run(redrive.join_next()).within(patience).await;
+        let redriven = app.shutdown.run(redrive.join_next()).within(patience);
+        let (_, ()) = tokio::join!(redriven, app.worker_pools.drain(longest.min(shutdown.grace)));
         redrive.shutdown().await;
         refresh.shutdown().await;
         adapting.shutdown().await;
@@ -244,6 +248,9 @@ async fn assemble(
         let url = config.url.as_deref().or(own.as_ref().map(payment::Provider::url)).unwrap_or_default();
         (Payments::new(url, calls).map_err(io::Error::other)?, own.map(Arc::new))
     };
+    let spawner = Spawner::tokio().map_err(io::Error::other)?;
+    let worker_pools =
+        WorkerPools::new(&settings.worker_pools, &clock, &spawner, &metrics.patterns).map_err(StartError::Config)?;
     let deadlines = Deadlines::new(settings.server.deadline.clone(), &clock)
         .map_err(|error| StartError::Config(InvalidConfig::of_part("server.deadline", &error)))?;
     metrics.patterns.add(deadlines.timeout().clone());
@@ -287,6 +294,7 @@ async fn assemble(
         payment_provider,
         breakers,
         bulkheads,
+        worker_pools: Arc::new(worker_pools),
         metrics,
         drain: Drain::new(),
         deadlines: Arc::new(deadlines),
@@ -373,6 +381,7 @@ async fn redrive(app: &App, settings: &Settings) -> JoinSet<()> {
         orders: app.orders.clone(),
         inventory: app.inventory.clone(),
         payments: app.payments.clone(),
+        pools: app.worker_pools.clone(),
         clock: app.clock.clone(),
         drain: app.drain.clone(),
         figures: app.metrics.orders.clone(),
@@ -391,7 +400,7 @@ async fn redrive(app: &App, settings: &Settings) -> JoinSet<()> {
             redrive.drain.begun_within(redrive.interval, &redrive.clock).await;
             taken_over = take_over(&redrive, &database, started).await;
         }
-        redrive.run().await;
+        Arc::new(redrive).run().await;
     });
     tasks
 }
@@ -428,7 +437,7 @@ impl fmt::Display for StartError {
                 write!(f, "port {} is in use; another can be given with --port or --admin-port", address.port())
             }
             Self::Bind(address, error) => write!(f, "{address} cannot be listened on: {error}"),
-            Self::Provider(error) => write!(f, "a provider cannot be started: {error}"),
+            Self::Provider(error) => write!(f, "a provider or a worker cannot be started: {error}"),
         }
     }
 }

@@ -9,8 +9,10 @@ use std::convert::Infallible;
 /// What a call is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To place an order: before everything else, and where a line is full others leave it.
+    /// To place an order, or to do what an urgent one needs: before everything else, and where a line is full others leave it.
     Ordering,
+    /// To do what an order needs that has just been placed: before what waits since longer, which nobody waits for.
+    Serving,
     /// To show what is asked for, or to do what an accepted order still needs.
     Showing,
     /// To do what nobody misses for a while.
@@ -22,6 +24,7 @@ impl Purpose {
     pub(crate) fn claim(self, deadline: Option<Deadline>) -> Claim {
         let priority = match self {
             Self::Ordering => Priority::Critical,
+            Self::Serving => Priority::High,
             Self::Showing => Priority::Normal,
             Self::Extra => Priority::Low,
         };

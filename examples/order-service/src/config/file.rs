@@ -8,7 +8,7 @@ use super::rules::{InvalidConfig, valid};
 use crate::database::redacted;
 
 /// The keys that have keys below them.
-const TABLES: [&str; 36] = [
+const TABLES: [&str; 41] = [
     "server",
     "server.deadline",
     "client_address",
@@ -27,6 +27,11 @@ const TABLES: [&str; 36] = [
     "bulkheads.inventory",
     "bulkheads.payment",
     "bulkheads.heavy",
+    "worker_pools",
+    "worker_pools.standard",
+    "worker_pools.standard.workers",
+    "worker_pools.high-priority",
+    "worker_pools.high-priority.workers",
     "degradation",
     "degradation.gauge",
     "degradation.gauge.levels",
@@ -213,7 +218,7 @@ mod tests {
             ("[log]\nlevle = 'info'", "`log.levle` is no key, must be `format` or `level`"),
             (
                 "sever = 1",
-                "`sever` is no key, must be one of `profile`, `server`, `client_address`, `callers`, `rate_limits`, `bulkheads`, `degradation`, `data`, `database`, `log`, `inventory`, `payment`, `shutdown`",
+                "`sever` is no key, must be one of `profile`, `server`, `client_address`, `callers`, `rate_limits`, `bulkheads`, `worker_pools`, `degradation`, `data`, `database`, `log`, `inventory`, `payment`, `shutdown`",
             ),
             ("[server\n", "line 1 is not TOML: unclosed table, expected `]`"),
         ] {
@@ -282,6 +287,33 @@ mod tests {
                 assert!(!fault.contains('\n'), "{fault}");
             }
         }
+    }
+
+    #[test]
+    fn each_worker_pool_has_its_say() {
+        for pool in ["standard", "high-priority"] {
+            for (text, key) in [
+                ("workers = { min = 5, max = 3 }", "workers"),
+                ("workers = { min = 0, max = 0 }", "workers"),
+                ("workers = { min = -1, max = 3 }", "workers.min"),
+                ("workers = { min = 1 }", "workers"),
+                ("workers = [3, 20]", "workers"),
+                ("workers = { min = 1, max = 2 }\nqueue = 2000000000", "queue"),
+                ("workers = { min = 1, max = 2 }\nqueue = -1", "queue"),
+                ("workers = { min = 1, max = 2 }\nkeep_alive = '0s'", "keep_alive"),
+                ("workers = { min = 1, max = 2 }\nmax_wait = '400 days'", "max_wait"),
+                ("workers = { min = 1, max = 2 }\nfull = 'explode'", "full"),
+                ("workers = { min = 1, max = 2 }\norder = { aging = '0s' }", "order.aging"),
+                ("workers = { min = 1, max = 2 }\nname = 'other'", "name"),
+                ("workers = { min = 1, max = 2 }\ncolour = 'red'", "colour"),
+            ] {
+                let fault = fault(&format!("[worker_pools.{pool}]\n{text}"));
+                assert!(fault.starts_with(&format!("`worker_pools.{pool}.{key}` is ")), "{fault}");
+                assert!(!fault.contains('\n'), "{fault}");
+            }
+        }
+        let fault = fault("[worker_pools]\npatience = '2m'");
+        assert_eq!(fault, "`worker_pools.patience` is `2m`, must be a duration from 0s to 1m");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod degradation;
 mod file;
 mod rate_limits;
 mod rules;
+mod worker_pools;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -31,6 +32,8 @@ pub use degradation::Degradation;
 pub use rate_limits::{Load, RateLimits};
 pub(crate) use rate_limits::{RateLimitConfigs, named, plain};
 pub use rules::InvalidConfig;
+pub use worker_pools::WorkerPools;
+pub(crate) use worker_pools::named_pool;
 
 /// Everything that can be set. The default is what runs on a newcomer's machine with nothing installed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -48,6 +51,8 @@ pub struct Settings {
     pub rate_limits: RateLimits,
     /// How much of each dependency is used at once.
     pub bulkheads: Bulkheads,
+    /// Who processes orders, and how many at once.
+    pub worker_pools: WorkerPools,
     /// What is left undone under load.
     pub degradation: Degradation,
     /// What it keeps.

@@ -38,10 +38,11 @@ const DATABASE_WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Dura
 const CALL_TIMEOUT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_mins(5);
 const PATIENCE: RangeInclusive<Duration> = MILLISECOND..=MINUTE;
 const REDRIVE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
+const QUEUED: RangeInclusive<Duration> = Duration::ZERO..=MINUTE;
 const SHUTDOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
 
 /// Every key outside the patterns' configurations, which have rules of their own, and what it may be.
-const VALID: [(&str, &str); 36] = [
+const VALID: [(&str, &str); 37] = [
     ("profile", "demo or load"),
     ("server.address", "an IP address, such as 0.0.0.0"),
     ("server.port", "a whole number from 0 to 65535"),
@@ -52,6 +53,7 @@ const VALID: [(&str, &str); 36] = [
     ("rate_limits.keys", "a whole number from 1 to 1048576"),
     ("rate_limits.load.interval", "a duration from 10ms to 1h"),
     ("rate_limits.load.ceiling", "a whole number from 1 to 1000000"),
+    ("worker_pools.patience", "a duration from 0s to 1m"),
     ("degradation.queue_age", "a duration from 1ms to 1h"),
     ("data.folder", "a path that is not empty"),
     ("database.url", DatabaseUrl::RULE),
@@ -147,6 +149,7 @@ impl Settings {
             ("server.body_timeout", self.server.body_timeout, &BODY_TIMEOUT),
             ("callers.refresh", self.callers.refresh, &REFRESH),
             ("rate_limits.load.interval", limits.load.interval, &REFRESH),
+            ("worker_pools.patience", self.worker_pools.patience, &QUEUED),
             ("degradation.queue_age", self.degradation.queue_age, &QUEUE_AGE),
             ("database.acquire_timeout", database.acquire_timeout, &DATABASE_WAIT),
             ("database.lock_timeout", database.lock_timeout, &DATABASE_WAIT),
@@ -169,6 +172,7 @@ impl Settings {
             .map_err(|error| InvalidConfig::of_part("client_address", &error))?;
         limits.configs(self.profile)?;
         self.bulkheads.check()?;
+        self.worker_pools.check()?;
         self.degradation.check()?;
         Deadlines::new(self.server.deadline.clone(), &Clock::system())
             .map_err(|error| InvalidConfig::of_part("server.deadline", &error))?;

@@ -6,6 +6,7 @@ use axum::http::uri::InvalidUri;
 use seawall_core::Deadline;
 use serde::{Deserialize, Serialize};
 
+use crate::bulkheads::Purpose;
 use crate::orders::Item;
 use crate::provider::{Calls, Client, Unanswerable};
 
@@ -63,8 +64,9 @@ impl Inventory {
     pub(crate) async fn reserve_for_caller(
         &self,
         reservation: &Reservation,
+        purpose: Purpose,
         deadline: Option<Deadline>,
     ) -> Result<Reserved, Unanswerable> {
-        self.calls.for_caller(deadline, |until| self.client.ask(reservation, until)).await
+        self.calls.for_caller(purpose, deadline, |until| self.client.ask(reservation, until)).await
     }
 }

@@ -1,4 +1,4 @@
-//! How an order is accepted: stored first, then what it needs is set aside, then it is paid.
+//! How an order is accepted: stored first, then processed by the worker pools while its caller waits for a moment.
 
 use std::time::Duration;
 
@@ -6,89 +6,64 @@ use axum::http::StatusCode;
 use seawall_core::Deadline;
 
 use super::draft::Draft;
-use super::model::{Item, Order, Payment};
+use super::handover::{Waited, handover};
+use super::model::{Item, Order, Receipt, Status};
+use super::process::{Processed, processing};
 use super::store::Insertion;
 use super::validate::validate;
 use crate::app::App;
 use crate::bulkheads::Purpose;
 use crate::clock::WallTime;
 use crate::http::{Problem, Violation};
-use crate::inventory::{Reservation, Reserved};
-use crate::payment::Charge;
 
-/// How much longer than its caller may have to wait the redrive leaves an order to the request that placed it.
+/// How much longer than its providers may take the redrive leaves an order to the job of the request that placed it.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// What is known of an accepted order when its caller is answered.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    /// Its processing is over, whatever became of its payment.
+    Processed(Box<Order>),
+    /// It is not, and goes on.
+    Unprocessed(Receipt),
+}
 
 /// Accepts the order that `draft` asks for, for a caller who waits until `deadline`.
 ///
-/// Once it is stored nothing can lose it: a provider that fails, a caller that hangs up and a process that dies all leave a
-/// pending order, which the redrive finds. So the order is accepted whatever becomes of its payment. It is refused only if the
-/// inventory says that something is out of stock; nothing was set aside then, and nothing paid.
-pub(super) async fn accept(app: &App, draft: Draft, deadline: Option<Deadline>) -> Result<Order, Problem> {
-    let mut order = validate(draft, WallTime::now()).map_err(Problem::invalid_body)?;
+/// Once it is stored nothing can lose it: a pool without room, a provider that fails, a caller that hangs up and a process that
+/// dies all leave a pending order, which the redrive finds. So the order is accepted whatever becomes of its payment. It is
+/// refused only if the inventory says that something is out of stock before its caller has been told otherwise; nothing was set
+/// aside then, and nothing paid.
+pub(super) async fn accept(app: &App, draft: Draft, deadline: Option<Deadline>) -> Result<Accepted, Problem> {
+    let order = validate(draft, WallTime::now()).map_err(Problem::invalid_body)?;
     let head_start = app.inventory.calls().patience() + app.payments.calls().patience() + MARGIN;
     let claim = Purpose::Ordering.claim(deadline);
     match app.orders.write(claim, |orders| orders.insert(&order, head_start)).await? {
         Insertion::Stored => app.metrics.orders.note_accepted(),
         Insertion::Duplicate => return Err(duplicate(&order.id)),
     }
-    if reserve(app, &order, deadline).await? {
-        pay(app, &mut order, deadline).await;
-    }
-    Ok(order)
-}
-
-/// Whether what the order needs is set aside for it; an error if it cannot be, and the order was taken back.
-async fn reserve(app: &App, order: &Order, deadline: Option<Deadline>) -> Result<bool, Problem> {
-    let reservation = Reservation::of(&order.id, &order.items);
-    let missing = match app.inventory.reserve_for_caller(&reservation, deadline).await {
-        Ok(Reserved { missing }) if missing.is_empty() => return Ok(true),
-        Ok(Reserved { missing }) => missing,
-        Err(error) => {
-            tracing::debug!(order.id, %error, "order accepted before anything is set aside for it");
-            return Ok(false);
-        }
-    };
-    match app.orders.write(Purpose::Ordering.unhurried(), |orders| orders.withdraw(&order.id, WallTime::now())).await {
-        Ok(true) => {
-            app.metrics.orders.note_withdrawn();
-            Err(out_of_stock(order, &missing))
-        }
-        // The redrive has it by now.
-        Ok(false) => Ok(false),
-        // It is stored, so it stands, and waits until there is what it needs.
-        Err(error) => {
-            tracing::warn!(order.id, %error, "an order that cannot be served now cannot be taken back");
-            Ok(false)
+    match process(app, &order, deadline).await {
+        Waited::Answered(Processed::Accepted(order)) => Ok(Accepted::Processed(Box::new(order))),
+        Waited::Answered(Processed::Withdrawn(missing)) => Err(out_of_stock(&order, &missing)),
+        Waited::Left { has_begun } => {
+            app.metrics.orders.note_queued();
+            let status = if has_begun { Status::Processing } else { Status::Queued };
+            Ok(Accepted::Unprocessed(Receipt::of(order, status)))
         }
     }
 }
 
-async fn pay(app: &App, order: &mut Order, deadline: Option<Deadline>) {
-    let charge = Charge { order_id: order.id.clone(), amount: order.total };
-    let receipt = match app.payments.collect_for_caller(&charge, deadline).await {
-        Ok(receipt) => receipt,
-        Err(unpaid) => {
-            tracing::debug!(order.id, %unpaid, "order accepted with its payment pending");
-            return;
-        }
-    };
-    let paid_at = WallTime::now();
-    match app
-        .orders
-        .write(Purpose::Ordering.unhurried(), |orders| orders.mark_paid(&order.id, &receipt.charge_id, paid_at))
-        .await
-    {
-        Ok(news) => {
-            if news {
-                app.metrics.orders.note_paid_at_once();
-            }
-            order.payment = Payment::Paid;
-            order.paid_at = Some(paid_at);
-        }
-        // The redrive asks again and is given the same receipt.
-        Err(error) => tracing::warn!(order.id, %error, "a payment's state cannot be written"),
+/// Has the order processed, and waits for a moment. Whatever happens to the wait, the processing goes on.
+async fn process(app: &App, order: &Order, deadline: Option<Deadline>) -> Waited<Processed> {
+    let pools = &app.worker_pools;
+    // Another service on the same database may have started right now, and this one's redrive found the order first.
+    let Some(hold) = pools.in_hand().take(&order.id) else { return Waited::Left { has_begun: true } };
+    let (answer, wait) = handover(deadline);
+    if let Err(refused) = pools.start(order.standing(), processing(app, order.clone(), hold, answer)) {
+        tracing::debug!(order.id, %refused, "order accepted, and left to the redrive");
+        return Waited::Left { has_begun: false };
     }
+    wait.until(pools.patience(), &app.clock).await
 }
 
 fn duplicate(id: &str) -> Problem {

@@ -3,8 +3,10 @@
 mod accept;
 mod amount;
 mod draft;
+mod handover;
 mod model;
 mod page;
+mod process;
 mod routes;
 mod store;
 mod validate;

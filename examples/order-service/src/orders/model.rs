@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use seawall_core::Priority;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -33,6 +34,33 @@ pub(crate) struct Order {
     pub(crate) paid_at: Option<WallTime>,
 }
 
+/// What is known of an order whose processing is not over: the order is stored, and stands.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Receipt {
+    /// The order's id.
+    #[schema(example = "order-123")]
+    pub(crate) id: String,
+    /// How far its processing has come.
+    pub(crate) status: Status,
+    /// How far its payment has come.
+    pub(crate) payment: Payment,
+    /// Where the order is, and how it stands.
+    #[schema(example = "/orders/order-123")]
+    pub(crate) status_url: String,
+    /// When it was accepted.
+    pub(crate) created_at: WallTime,
+}
+
+/// How far an order's processing has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    /// It waits for a worker.
+    Queued,
+    /// A worker has it.
+    Processing,
+}
+
 /// One line of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Item {
@@ -57,6 +85,32 @@ pub(crate) enum Payment {
     Pending,
     /// The provider has the charge.
     Paid,
+}
+
+impl Order {
+    /// Where it is found.
+    pub(crate) fn path(&self) -> String {
+        format!("/orders/{}", self.id)
+    }
+
+    /// How much it matters among others: priority 1 is low, 2 and 3 are normal, 4 is high and 5 is critical. High ones and
+    /// critical ones have workers of their own.
+    pub(crate) fn standing(&self) -> Priority {
+        match self.priority {
+            ..=1 => Priority::Low,
+            2 | 3 => Priority::Normal,
+            4 => Priority::High,
+            5.. => Priority::Critical,
+        }
+    }
+}
+
+impl Receipt {
+    /// The receipt of an order.
+    pub(super) fn of(order: Order, status: Status) -> Self {
+        let status_url = order.path();
+        Self { id: order.id, status, payment: order.payment, status_url, created_at: order.created_at }
+    }
 }
 
 impl Payment {

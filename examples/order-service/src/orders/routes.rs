@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Json as JsonBody;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::accept::accept;
+use super::accept::{Accepted, accept};
 use super::draft::Draft;
-use super::model::Order;
+use super::model::{Order, Receipt};
 use super::page::{Cursor, Page, Selection};
 use crate::app::App;
 use crate::bulkheads::{Purpose, Waits};
@@ -24,8 +25,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Place an order.
 ///
-/// The order is stored first, then what it needs is set aside, then it is paid. When a provider is slow or down the order is
-/// accepted all the same, its payment pending, and is paid as soon as the provider works again.
+/// The order is stored first, then what it needs is set aside, then it is paid. When a provider is down the order is accepted all
+/// the same, its payment pending, and is paid as soon as the provider works again. Where that takes longer than a moment, because
+/// workers are busy or a provider is slow, the order is accepted and goes on without its caller, who finds it at `status_url`.
 #[utoipa::path(
     post,
     path = "/orders",
@@ -40,6 +42,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     responses(
         (status = 201, description = "Accepted; `payment` says whether it is paid already", body = Order,
             headers(("Location" = String, description = "Where the order is"))),
+        (status = 202, description = "Accepted; its processing is not over, and `status` says how far it is", body = Receipt,
+            headers(("Location" = String, description = "Where the order is"))),
         (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body took too long", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The id is taken, or something is out of stock", body = Problem, content_type = "application/problem+json"),
@@ -53,10 +57,16 @@ async fn place(
     State(app): State<Arc<App>>,
     Waits(deadline): Waits,
     Json(draft): Json<Draft>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], JsonBody<Order>), Problem> {
-    let order = accept(&app, draft, deadline).await?;
-    let location = [(header::LOCATION, format!("/orders/{}", order.id))];
-    Ok((StatusCode::CREATED, location, JsonBody(order)))
+) -> Result<Response, Problem> {
+    Ok(match accept(&app, draft, deadline).await? {
+        Accepted::Processed(order) => {
+            (StatusCode::CREATED, [(header::LOCATION, order.path())], JsonBody(order)).into_response()
+        }
+        Accepted::Unprocessed(receipt) => {
+            let location = [(header::LOCATION, receipt.status_url.clone())];
+            (StatusCode::ACCEPTED, location, JsonBody(receipt)).into_response()
+        }
+    })
 }
 
 /// List orders, newest first.

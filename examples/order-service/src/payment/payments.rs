@@ -5,6 +5,7 @@ use seawall_core::Deadline;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
+use crate::bulkheads::Purpose;
 use crate::orders::Amount;
 use crate::provider::{Calls, Client, Unanswerable};
 
@@ -61,9 +62,10 @@ impl Payments {
     pub(crate) async fn collect_for_caller(
         &self,
         charge: &Charge,
+        purpose: Purpose,
         deadline: Option<Deadline>,
     ) -> Result<Receipt, Unanswerable> {
-        self.calls.for_caller(deadline, |until| self.client.ask(charge, until)).await
+        self.calls.for_caller(purpose, deadline, |until| self.client.ask(charge, until)).await
     }
 }
 

@@ -63,6 +63,7 @@ impl Calls {
     /// more. A caller's own deadline tells nothing about the provider.
     pub(crate) async fn for_caller<T, F>(
         &self,
+        purpose: Purpose,
         deadline: Option<Deadline>,
         ask: impl Fn(Deadline) -> F,
     ) -> Result<T, Unanswerable>
@@ -71,7 +72,7 @@ impl Calls {
     {
         let patience = Deadline::after(&self.clock, self.patience);
         let whole = patience.earlier(deadline);
-        let claim = Purpose::Ordering.claim(deadline);
+        let claim = purpose.claim(deadline);
         let attempt = async |attempt_ends: Deadline| {
             let is_callers = whole < patience && attempt_ends == whole;
             let until = if is_callers { Until::Caller(attempt_ends) } else { Until::Patience(attempt_ends) };

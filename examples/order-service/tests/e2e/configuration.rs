@@ -110,6 +110,27 @@ fn a_bulkhead_or_a_gauge_that_cannot_be_ends_the_process_with_one_line() {
         ("[degradation.gauge]\ninterval = '0s'", "degradation.gauge.interval", "0ns", "1 ns to 366 days"),
         ("[degradation.gauge.levels]\ncritical = 1.5", "degradation.gauge.levels.critical", "1.5", "below 1"),
         ("bulkheads = 5", "bulkheads", "5", "a table"),
+        ("[worker_pools]\npatience = '2m'", "worker_pools.patience", "2m", "from 0s to 1m"),
+        (
+            "[worker_pools.standard]\nworkers = { min = 5, max = 3 }",
+            "worker_pools.standard.workers",
+            "5..=3",
+            "from the fewest to the most",
+        ),
+        (
+            "[worker_pools.high-priority]\nworkers = { min = 2, max = 10 }\nqueue = 2000000000",
+            "worker_pools.high-priority.queue",
+            "2000000000",
+            "0 to 1073741824",
+        ),
+        (
+            "[worker_pools.standard]\nworkers = { min = 2, max = 10 }\nkeep_alive = '0s'",
+            "worker_pools.standard.keep_alive",
+            "0ns",
+            "above zero",
+        ),
+        ("[worker_pools.standard]\nqueue = 10", "worker_pools.standard", "", "`workers`"),
+        ("[worker_pools.low]\nqueue = 10", "worker_pools.low", "", "`standard`"),
     ] {
         refuses(path, text, [key, value, valid]);
     }

@@ -21,3 +21,4 @@ mod random_input;
 mod rate_limits;
 mod suggestions;
 mod telling;
+mod worker_pools;

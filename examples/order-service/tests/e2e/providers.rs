@@ -123,7 +123,8 @@ async fn a_deadline_is_kept_and_handed_on(engine: Engine) {
     let clock = Clock::system();
     let started = clock.now();
     let answer = post_within(&shop, "hurried", "2000").await;
-    assert_eq!((answer.status, &answer.json()["payment"]), (StatusCode::CREATED, &json!("pending")));
+    assert!([StatusCode::CREATED, StatusCode::ACCEPTED].contains(&answer.status), "{}", answer.text());
+    assert_eq!(answer.json()["payment"], "pending");
     let took = clock.now().saturating_duration_since(started);
     assert!((Duration::from_millis(1_900)..Duration::from_secs(15)).contains(&took), "{took:?} of a patience of 20 s");
     shop.close().await;
@@ -150,7 +151,8 @@ async fn a_caller_in_a_hurry_does_not_open_the_circuit(engine: Engine) {
     shop.inventory().behave(Behaviour::slow(Duration::from_mins(1)));
     for index in 0..8 {
         let answer = post_within(&shop, &format!("hurried-{index}"), "300").await;
-        assert!([StatusCode::CREATED, StatusCode::GATEWAY_TIMEOUT].contains(&answer.status), "{}", answer.text());
+        let in_time = [StatusCode::CREATED, StatusCode::ACCEPTED, StatusCode::GATEWAY_TIMEOUT];
+        assert!(in_time.contains(&answer.status), "{}", answer.text());
     }
     let breaker = shop.public.get("/circuit-breakers/inventory").await.json();
     assert_eq!((&breaker["state"], &breaker["total"]["failures"]), (&json!("closed"), &json!(0)), "{breaker}");

@@ -36,6 +36,8 @@ async fn shop(change: impl FnOnce(&mut Settings)) -> Shop {
             *timeout = LONG;
         }
         settings.degradation.queue_age = Duration::from_hours(1);
+        // Calls that hang are not finished.
+        settings.shutdown.grace = Duration::from_secs(1);
         // The redrive asks the database once, and then no more while the test counts who does.
         settings.payment.redrive.interval = Duration::from_hours(1);
         settings.payment.redrive.max_backoff = Duration::from_hours(1);

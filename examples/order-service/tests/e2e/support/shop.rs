@@ -52,6 +52,8 @@ impl Shop {
         // Each request is one attempt, so that tests can count; those of retries say how many.
         settings.payment.retry = RetryConfig::default().max_attempts(1);
         settings.inventory.retry = RetryConfig::default().max_attempts(1);
+        // Each caller waits until its order is processed; those of tests of the queue do not.
+        settings.worker_pools.patience = Duration::from_mins(1);
         settings.shutdown.readiness_delay = Duration::ZERO;
         change(&mut settings);
         let service = Box::pin(Service::start_on(clock, settings)).await.expect("the service starts");
@@ -113,6 +115,12 @@ impl Shop {
 
     /// Ends the service; it must end well.
     pub(crate) async fn close(self) {
+        self.close_for_another().await;
+    }
+
+    /// The same, and gives what it kept for the next one.
+    pub(crate) async fn close_for_another(self) -> Storage {
         assert!(self.service.stop().await, "requests were cut off");
+        self.storage
     }
 }
