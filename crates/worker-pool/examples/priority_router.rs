@@ -1,0 +1,63 @@
+//! How do urgent jobs get past a long queue? By their priority within a pool, or by a pool of their own behind a router.
+//!
+//! `cargo run -p seawall-worker-pool --example priority_router`
+
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use seawall_core::spawn::Spawner;
+use seawall_core::time::Clock;
+use seawall_worker_pool::{Config, JobOptions, Pool, Priority, Router};
+
+/// How long jobs of each kind waited at most.
+#[derive(Default)]
+struct Waits {
+    normal: Duration,
+    critical: Duration,
+}
+
+impl Waits {
+    fn note(&mut self, priority: Priority, waited: Duration) {
+        let worst = if priority == Priority::Critical { &mut self.critical } else { &mut self.normal };
+        *worst = waited.max(*worst);
+    }
+}
+
+async fn flood(router: &Router) -> Result<Waits, Box<dyn Error>> {
+    let (clock, waits) = (Clock::system(), Arc::new(Mutex::new(Waits::default())));
+    let mut jobs = Vec::new();
+    for number in 0..200 {
+        let priority = if number % 20 == 19 { Priority::Critical } else { Priority::Normal };
+        let (clock, waits, submitted) = (clock.clone(), waits.clone(), clock.now());
+        let job = async move {
+            let waited = clock.now().saturating_duration_since(submitted);
+            waits.lock().unwrap_or_else(PoisonError::into_inner).note(priority, waited);
+            smol::Timer::after(Duration::from_millis(2)).await;
+        };
+        jobs.push(router.with(JobOptions::new().priority(priority)).submit(job).await?);
+    }
+    for job in jobs {
+        job.await?;
+    }
+    let waits = std::mem::take(&mut *waits.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(waits)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    smol::block_on(async {
+        let alone = Router::new(Pool::new(Config::new(4..=4).name("all"), Spawner::threads())?);
+        let standard = Pool::new(Config::new(4..=4).name("standard"), Spawner::threads())?;
+        let high = Pool::new(Config::new(1..=2).name("high-priority"), Spawner::threads())?;
+        let apart = Router::new(standard).route(Priority::High, high.clone()).route(Priority::Critical, high);
+        for (name, router) in [("one pool with priorities", alone), ("a pool for each class", apart)] {
+            let Waits { normal, critical } = flood(&router).await?;
+            println!("{name}: normal jobs waited for up to {normal:.1?}, critical ones for up to {critical:.1?}");
+            for pool in router.pools() {
+                let seen = pool.snapshot();
+                println!("    {}: {} jobs by {} workers", seen.name, seen.completed, seen.workers);
+            }
+        }
+        Ok(())
+    })
+}
