@@ -18,6 +18,15 @@ pub use seawall_retry as retry;
 #[cfg(feature = "telemetry")]
 #[doc(inline)]
 pub use seawall_telemetry as telemetry;
+#[cfg(feature = "worker-pool")]
+#[doc(inline)]
+pub use seawall_worker_pool as worker_pool;
 
-#[cfg(all(feature = "bulkhead", feature = "circuit-breaker", feature = "rate-limit", feature = "retry"))]
+#[cfg(all(
+    feature = "bulkhead",
+    feature = "circuit-breaker",
+    feature = "rate-limit",
+    feature = "retry",
+    feature = "worker-pool"
+))]
 pub mod _manual;
