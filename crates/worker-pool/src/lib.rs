@@ -27,6 +27,7 @@ mod router;
 mod seat;
 mod snapshot;
 mod state;
+mod submit;
 mod task;
 #[cfg(feature = "tower")]
 pub mod tower;
@@ -51,5 +52,6 @@ pub use retry::Retry;
 pub use router::Router;
 pub use seawall_core::{Backoff, Jitter, Priority};
 pub use snapshot::{Refusals, Snapshot};
+pub use submit::{Execute, Run, Submit};
 pub use task::{Blocking, Repeat, RepeatBlocking, Runs, Task, Work, blocking, repeat, repeat_blocking};
 pub use weights::Weights;

@@ -90,15 +90,15 @@ impl JobOptions {
         ends.into_iter().flatten().min()
     }
 
+    /// The same as the pool keeps it, but for how long after its submission the job expires.
     #[inline]
-    pub(crate) fn terms(&self, now: Timestamp) -> Terms {
-        let expiry = self.expires_in.map_or(Timestamp::NEVER, |after| now + after);
-        let deadline = self.deadline.unwrap_or(Timestamp::NEVER).min(expiry);
+    pub(crate) fn terms(&self) -> (Terms, Option<Duration>) {
+        let deadline = self.deadline.unwrap_or(Timestamp::NEVER);
         let extra = if self.timeout.is_some() || self.retry.is_some() {
             Some(Box::new(Extra { timeout: self.timeout, retry: self.retry, ..Extra::default() }))
         } else {
             None
         };
-        Terms { priority: self.priority, deadline, extra }
+        (Terms { priority: self.priority, deadline, extra }, self.expires_in)
     }
 }

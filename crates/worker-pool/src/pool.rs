@@ -12,13 +12,13 @@ use seawall_core::{ConfigError, Name, Shared};
 use crate::config::Config;
 use crate::door::Door;
 use crate::engine::Engine;
-use crate::error::JobError;
 use crate::event::Event;
 use crate::handle::JobHandle;
 use crate::meter::Signals;
 use crate::options::JobOptions;
 use crate::refused::Refused;
 use crate::state::State;
+use crate::submit::{Execute, Run, Submit};
 use crate::task::{Runs, Task, Work};
 
 /// A pool of workers that grows and shrinks, and a bounded queue before it: cheap to clone, shared by all its clones.
@@ -125,20 +125,16 @@ impl<R: Runs> Pool<R> {
     ///
     /// # Cancel safety
     /// Dropped before it is done, the job is not submitted.
-    pub async fn submit<W: Work<R>>(&self, work: W) -> Result<JobHandle<W::Output, W::Error, R>, Refused> {
-        self.with(JobOptions::new()).submit(work).await
+    pub fn submit<W: Work<R>>(&self, work: W) -> Submit<'_, W::Output, W::Error, R> {
+        self.with(JobOptions::new()).submit(work)
     }
 
     /// The same, but waits for room for up to `max_wait`.
     ///
     /// # Errors
     /// If the job was not taken; then it has been dropped.
-    pub async fn submit_within<W: Work<R>>(
-        &self,
-        max_wait: Duration,
-        work: W,
-    ) -> Result<JobHandle<W::Output, W::Error, R>, Refused> {
-        self.with(JobOptions::new()).submit_within(max_wait, work).await
+    pub fn submit_within<W: Work<R>>(&self, max_wait: Duration, work: W) -> Submit<'_, W::Output, W::Error, R> {
+        self.with(JobOptions::new()).submit_within(max_wait, work)
     }
 
     /// Submits a job if there is room for it now.
@@ -153,16 +149,16 @@ impl<R: Runs> Pool<R> {
     ///
     /// # Errors
     /// If the job was not taken; then it has been dropped.
-    pub async fn execute<W: Work<R>>(&self, work: W) -> Result<(), Refused> {
-        self.with(JobOptions::new()).execute(work).await
+    pub fn execute<W: Work<R>>(&self, work: W) -> Execute<'_, R> {
+        self.with(JobOptions::new()).execute(work)
     }
 
     /// The same, but waits for room for up to `max_wait`.
     ///
     /// # Errors
     /// If the job was not taken; then it has been dropped.
-    pub async fn execute_within<W: Work<R>>(&self, max_wait: Duration, work: W) -> Result<(), Refused> {
-        self.with(JobOptions::new()).execute_within(max_wait, work).await
+    pub fn execute_within<W: Work<R>>(&self, max_wait: Duration, work: W) -> Execute<'_, R> {
+        self.with(JobOptions::new()).execute_within(max_wait, work)
     }
 
     /// The same, if there is room for it now.
@@ -182,8 +178,8 @@ impl<R: Runs> Pool<R> {
     ///
     /// # Errors
     /// The refusal outside, the job's own end inside.
-    pub async fn run<W: Work<R>>(&self, work: W) -> Result<Result<W::Output, JobError<W::Error>>, Refused> {
-        Ok(self.submit(work).await?.cancel_on_drop().await)
+    pub fn run<W: Work<R>>(&self, work: W) -> Run<'_, W::Output, W::Error, R> {
+        self.with(JobOptions::new()).run(work)
     }
 
     /// How many workers there are to be from now on, whatever the growth policy says: for an autoscaler. Workers are started

@@ -71,7 +71,7 @@ impl<R: Runs> Pool<R> {
         let Buried { letter, job } = buried;
         let Some((unit, mut terms)) = job else { return Ok(()) };
         let before = terms.begin_anew();
-        match crate::door::offer(self.engine(), unit, terms, self.engine().now(), false) {
+        match crate::submit::offer(self.engine(), unit, terms, self.engine().now(), false) {
             Ok(_) => Ok(()),
             Err(turned) => {
                 let mut terms = turned.terms;

@@ -45,6 +45,15 @@ pub(crate) struct Extra {
 }
 
 impl Terms {
+    /// The same, expiring so long after now if it would not before.
+    #[inline]
+    pub(crate) fn expiring(mut self, after: Option<Duration>, now: Timestamp) -> Self {
+        if let Some(after) = after {
+            self.deadline = self.deadline.min(now + after);
+        }
+        self
+    }
+
     /// Whether its deadline has passed.
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
         self.deadline <= now
