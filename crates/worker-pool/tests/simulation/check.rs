@@ -1,5 +1,7 @@
 //! What has to hold: after each step, whenever nothing can run before time moves, and at the end.
 
+use std::sync::atomic::Ordering;
+
 use seawall_core::Priority;
 use seawall_worker_pool::{Pool, Snapshot};
 
@@ -20,11 +22,14 @@ pub(crate) fn books(world: &World) {
 
 /// Nothing can run before time moves: then nobody waits for what is there.
 pub(crate) fn stalled(world: &World) {
+    nobody_outstays(world);
     for (at, ground) in world.pools.iter().enumerate() {
         let Some(pool) = ground.pool() else { continue };
         let snapshot = pool.snapshot();
         let ready = snapshot.queued - snapshot.delayed;
         assert!(ready == 0 || snapshot.idle == 0, "{ready} jobs wait while workers are idle: {snapshot:#?}");
+        let is_over = (snapshot.queued, snapshot.running) == (0, 0);
+        assert!(!is_over || ground.drains.load(Ordering::Relaxed) == 0, "a drain waits for nothing: {snapshot:#?}");
         let waiting = waiting(world, at);
         // One who runs a pool's job to its end may wait for room or for the result: it cannot be seen which.
         let running =
@@ -37,7 +42,24 @@ pub(crate) fn stalled(world: &World) {
     }
 }
 
-fn waiting(world: &World, pool: usize) -> Vec<Priority> {
+/// What is to end is dropped at its next await.
+fn nobody_outstays(world: &World) {
+    for record in world.jobs.lock().iter() {
+        let seen = record.seen();
+        let divisible = matches!(record.plan.form, Form::Future | Form::Repeat);
+        if seen.running > 0 && divisible {
+            assert_eq!(seen.cancelled, None, "job {} runs on though it was cancelled", record.id);
+            assert!(
+                seen.until.is_none_or(|until| world.now() < until),
+                "job {} runs on though its time is up",
+                record.id
+            );
+        }
+    }
+}
+
+/// The priorities of those who wait for room, or have been granted it and have not come for it.
+pub(crate) fn waiting(world: &World, pool: usize) -> Vec<Priority> {
     let submitters = world.submitters.lock();
     let waiting = submitters.iter().filter(|(_, record)| {
         let seen = record.seen();
@@ -66,8 +88,11 @@ fn room_is_given(world: &World, pool: usize, snapshot: &Snapshot, waiting: &[Pri
         let jobs = world.jobs.lock();
         let at_most = jobs.iter().filter(|record| {
             let seen = record.seen();
-            let is_here = record.pool == pool && record.plan.priority == *priority && seen.alive > 0;
-            is_here && seen.running == 0 && (seen.admission != Admission::Unknown || record.plan.door == Door::Run)
+            let is_here = record.pool == pool && record.plan.priority == *priority;
+            // Handed on, a job may be here as well.
+            let is_here = is_here || seen.moved && *priority == Priority::Normal;
+            let may_be_taken = seen.admission != Admission::Unknown || record.plan.door == Door::Run;
+            is_here && may_be_taken && seen.alive > 0 && seen.running == 0
         });
         let lane = at_most.count();
         assert!(lane >= most, "the lane has room, and somebody of priority {priority:?} waits for it: {snapshot:#?}");
@@ -98,6 +123,7 @@ pub(crate) fn job(world: &World, record: &Record) {
     let (expires, stopped) = (ever(|it| it.expires), ever(|it| it.stopped));
     let faults = world.executor.played() > 0;
     let what = || format!("job {}: {seen:#?}\n{:#?}\n{history:?}", record.id, record.plan);
+    assert_eq!(seen.wrong, None, "{}", what());
     assert_eq!((seen.alive, seen.running), (0, 0), "something of it is left: {}", what());
     assert!(seen.succeeded <= 1, "{}", what());
     let once = matches!(record.plan.form, Form::Future | Form::Blocking);

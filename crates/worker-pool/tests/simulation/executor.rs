@@ -128,12 +128,10 @@ impl Executor {
         Waker::from(Arc::new(TaskWaker { id, ready: self.0.ready.clone() }))
     }
 
-    /// Ends a task where it stands. Tells whether it was there.
-    pub(crate) fn drop_task(&self, id: u64) -> bool {
+    /// Ends a task where it stands. A job that it runs itself may panic in its drop.
+    pub(crate) fn drop_task(&self, id: u64) {
         let task = self.0.tasks.lock().all.remove(&id);
-        let was_there = task.is_some();
-        drop(task);
-        was_there
+        let _payload = catch_unwind(AssertUnwindSafe(|| drop(task)));
     }
 
     /// One step of whatever is drawn. Tells whether there was anything to do.

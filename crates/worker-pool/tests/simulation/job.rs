@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use seawall_core::Priority;
-use seawall_core::time::{Clock, ManualTime, Sleep};
+use seawall_core::time::{Clock, ManualTime, Sleep, Timestamp};
 use seawall_worker_pool::{Attempt, JobError, JobOptions, Reason};
 
 /// What a job does, drawn beforehand, and what was seen of it.
@@ -142,8 +142,12 @@ pub(crate) struct Seen {
     pub(crate) told: Option<Told>,
     /// After how many starts it was cancelled, with success.
     pub(crate) cancelled: Option<u32>,
+    /// When the attempt that runs is to be cut off.
+    pub(crate) until: Option<Timestamp>,
     /// A drain gave it back.
     pub(crate) moved: bool,
+    /// What must not be.
+    pub(crate) wrong: Option<&'static str>,
 }
 
 impl Record {
@@ -202,14 +206,17 @@ impl Record {
     /// An attempt begins; gives its number.
     fn start(&self) -> u32 {
         self.note(|seen| {
-            assert!(!matches!(seen.admission, Admission::Refused(_)), "job {} runs though it was refused", self.id);
-            assert_eq!(seen.running, 0, "job {} runs twice at once", self.id);
-            assert_eq!(seen.succeeded, 0, "job {} runs again after its success", self.id);
-            // Blocking work may be on its way to its thread.
             let late = u32::from(matches!(self.plan.form, Form::Blocking | Form::RepeatBlocking));
-            let may = seen.cancelled.is_none_or(|starts| seen.started < starts + late);
-            assert!(may, "job {} starts after it was cancelled", self.id);
-            assert_eq!(seen.told, None, "job {} starts after its end", self.id);
+            let wrong = [
+                (matches!(seen.admission, Admission::Refused(_)), "runs though it was refused"),
+                (seen.running > 0, "runs twice at once"),
+                (seen.succeeded > 0, "runs again after its success"),
+                // Blocking work may be on its way to its thread.
+                (seen.cancelled.is_some_and(|starts| seen.started >= starts + late), "starts after it was cancelled"),
+                (seen.told.is_some(), "starts after its end"),
+            ];
+            // A panic here would be one of the job's.
+            seen.wrong = seen.wrong.or(wrong.into_iter().find_map(|(is_so, what)| is_so.then_some(what)));
             seen.started += 1;
             seen.running += 1;
             seen.started
@@ -277,6 +284,9 @@ impl Drop for Part {
     }
 }
 
+/// Is told that an attempt begins.
+type Listener = Box<dyn Fn(&Record) + Send>;
+
 /// One attempt of a job that is a future.
 pub(crate) struct Body {
     part: Part,
@@ -285,13 +295,30 @@ pub(crate) struct Body {
     steps: VecDeque<Step>,
     timer: Option<Pin<Box<Sleep>>>,
     is_over: bool,
-    told: Option<Box<dyn Fn(&Record) + Send>>,
+    until: Option<Timestamp>,
+    told: Option<Listener>,
     last: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Body {
     pub(crate) fn new(part: Part, clock: Clock) -> Self {
-        Self { part, clock, attempt: 0, steps: VecDeque::new(), timer: None, is_over: false, told: None, last: None }
+        Self {
+            part,
+            clock,
+            attempt: 0,
+            steps: VecDeque::new(),
+            timer: None,
+            is_over: false,
+            until: None,
+            told: None,
+            last: None,
+        }
+    }
+
+    /// When it is to be cut off.
+    pub(crate) fn until(mut self, until: Option<Timestamp>) -> Self {
+        self.until = until;
+        self
     }
 
     /// Is called when the attempt begins.
@@ -315,6 +342,7 @@ impl Future for Body {
         let record = this.part.record().clone();
         if this.attempt == 0 {
             this.attempt = record.start();
+            record.note(|seen| seen.until = this.until);
             if let Some(told) = this.told.take() {
                 told(&record);
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seawall_core::time::Clock;
 use seawall_testkit::random::Random;
-use seawall_worker_pool::{Event, Pool};
+use seawall_worker_pool::{Config, Event, Pool};
 
 use crate::check;
 use crate::draw::{self, Setting, span};
@@ -80,12 +80,15 @@ pub(crate) fn play(seed: u64) -> Trace {
 
 fn ground(mut setting: Setting, executor: &Executor, clock: &Clock) -> Ground {
     let alive = Arc::new(());
-    let held = alive.clone();
-    setting.config = setting.config.observer(move |_: &Event| {
-        let _held = &held;
-    });
+    setting.config = watched(setting.config, &alive);
     let pool = Pool::with_clock(setting.config.clone(), executor.spawner(), clock.clone()).expect("it can be");
-    Ground::new(pool, setting, alive)
+    Ground::new(pool, &setting, alive)
+}
+
+/// The configuration, with an observer that holds `alive` as long as the pool lives.
+fn watched(config: Config, alive: &Arc<()>) -> Config {
+    let held = alive.clone();
+    config.observer(move |_: &Event| assert!(Arc::strong_count(&held) > 1, "a pool outlives its run"))
 }
 
 struct Run {
@@ -102,14 +105,15 @@ impl Run {
             30..62 => {
                 for _ in 0..=self.random.below(12) {
                     self.step();
+                    self.drop_who_was_granted();
                     check::books(&self.world);
                 }
             }
             62..70 => self.run_until_stalled(),
             70..80 => self.advance(),
             80..90 => self.touch_a_handle(),
-            90..92 => self.drop_a_submitter(),
-            92..99 => self.change(),
+            90..94 => self.drop_a_submitter(),
+            94..99 => self.change(),
             _ => self.stop(),
         }
     }
@@ -210,6 +214,7 @@ impl Run {
     fn drop_a_submitter(&mut self) {
         let task = {
             let mut submitters = self.world.submitters.lock();
+            submitters.retain(|(_, record)| record.seen().admission == Admission::Unknown);
             if submitters.is_empty() {
                 return;
             }
@@ -217,6 +222,17 @@ impl Run {
             submitters.swap_remove(at).0
         };
         self.world.executor.drop_task(task);
+    }
+
+    /// Somebody was granted room and has not come for it: now is the time to leave.
+    fn drop_who_was_granted(&mut self) {
+        let granted = |at: usize| {
+            let pool = self.world.pools[at].pool();
+            pool.is_some_and(|pool| check::waiting(&self.world, at).len() > pool.snapshot().submitters)
+        };
+        if (0..self.world.pools.len()).any(granted) && self.random.chance(1, 8) {
+            self.drop_a_submitter();
+        }
     }
 
     fn change(&mut self) {
@@ -240,10 +256,7 @@ impl Run {
             2 => pool.scale_by_policy(),
             3 => {
                 let mut setting = draw::setting(&mut self.random);
-                let held = ground.alive.clone();
-                setting.config = setting.config.observer(move |_: &Event| {
-                    let _held = &held;
-                });
+                setting.config = watched(setting.config, &ground.alive);
                 ground.remember(&setting);
                 pool.reconfigure(setting.config).expect("it can be");
             }
@@ -335,8 +348,7 @@ impl Run {
             ground.setting.lock().config = setting;
             assert_eq!(Arc::strong_count(&ground.alive), 1, "something of the pool is left");
         }
-        let jobs = std::mem::take(&mut *world.jobs.lock());
-        *world.jobs.lock() = jobs.clone();
+        let jobs = world.jobs.lock().clone();
         for record in &jobs {
             check::job(&world, record);
         }

@@ -1,11 +1,13 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use seawall_core::Priority;
 use seawall_core::time::{Clock, ManualTime, Timestamp};
-use seawall_worker_pool::{JobHandle, Pool, Reason, Refused, Report, Task, Work, blocking, repeat, repeat_blocking};
+use seawall_worker_pool::{
+    Attempt, FullPolicy, JobHandle, Pool, Reason, Refused, Report, Task, Work, blocking, repeat, repeat_blocking,
+};
 
 use crate::draw::Setting;
 use crate::executor::{Executor, Owner};
@@ -30,6 +32,8 @@ pub(crate) struct Ground {
     pub(crate) setting: Mutex<Setting>,
     pub(crate) history: Mutex<History>,
     pub(crate) closed: AtomicBool,
+    /// How many drains are under way.
+    pub(crate) drains: AtomicUsize,
     /// The last turn of each priority that started.
     started: Mutex<[u64; Priority::COUNT]>,
     /// As long as the pool lives somebody else holds it.
@@ -38,6 +42,7 @@ pub(crate) struct Ground {
 
 /// What has ever been so.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether something has ever been so")]
 pub(crate) struct History {
     pub(crate) drops: bool,
     pub(crate) times_out: bool,
@@ -55,16 +60,17 @@ pub(crate) struct Hand {
 }
 
 impl Ground {
-    pub(crate) fn new(pool: Pool, setting: Setting, alive: Arc<()>) -> Self {
+    pub(crate) fn new(pool: Pool, setting: &Setting, alive: Arc<()>) -> Self {
         let ground = Self {
             clones: Mutex::new(vec![pool]),
             setting: Mutex::new(setting.clone()),
             history: Mutex::default(),
             closed: AtomicBool::new(false),
+            drains: AtomicUsize::new(0),
             started: Mutex::default(),
             alive,
         };
-        ground.remember(&setting);
+        ground.remember(setting);
         ground
     }
 
@@ -74,8 +80,7 @@ impl Ground {
 
     pub(crate) fn remember(&self, setting: &Setting) {
         let mut history = self.history.lock();
-        use seawall_worker_pool::FullPolicy::{DropLowest, DropOldest};
-        history.drops |= matches!(setting.full, DropOldest | DropLowest);
+        history.drops |= matches!(setting.full, FullPolicy::DropOldest | FullPolicy::DropLowest);
         history.times_out |= setting.times_out;
         history.expires |= setting.expires;
         history.attempts = history.attempts.max(setting.attempts);
@@ -127,7 +132,10 @@ impl World {
                 self.go(pool, record, Body::new(part, clock).on_start(on_start).at_last(last));
             }
             Form::Repeat => {
-                let make = move |_| Body::new(part.clone(), clock.clone()).on_start(world.on_start());
+                let make = move |attempt: Attempt| {
+                    let body = Body::new(part.clone(), clock.clone()).until(attempt.deadline());
+                    body.on_start(world.on_start())
+                };
                 self.go(pool, record, repeat(make));
             }
             Form::Blocking => self.go(pool, record, blocking(move |attempt| part.record().block(attempt, &time))),
@@ -148,7 +156,9 @@ impl World {
             }
             let mut started = world.pools[record.pool].started.lock();
             let last = &mut started[record.plan.priority as usize];
-            assert!(seen.turn > *last, "job {} starts after one that came later", record.id);
+            if seen.turn < *last {
+                record.note(|seen| seen.wrong = Some("starts after one that came later"));
+            }
             *last = seen.turn;
         }
     }
@@ -244,7 +254,9 @@ impl World {
         let world = self.clone();
         self.pools[at].closed.store(true, Ordering::Relaxed);
         let drain = async move {
+            world.pools[at].drains.fetch_add(1, Ordering::Relaxed);
             let report = pool.drain(within).await;
+            world.pools[at].drains.fetch_sub(1, Ordering::Relaxed);
             if report.running == 0 {
                 let snapshot = pool.snapshot();
                 assert_eq!((snapshot.queued, snapshot.running), (0, 0), "a drain that left something: {report:?}");
