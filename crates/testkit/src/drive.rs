@@ -20,7 +20,7 @@ pub fn make_ready<T: Service<Request>>(service: &mut T) {
 }
 
 /// One poll of a future.
-pub fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 

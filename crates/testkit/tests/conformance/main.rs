@@ -16,6 +16,7 @@ mod rate_limit_http;
 mod retry;
 mod unsupported;
 mod vector;
+mod worker_pool;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ fn suite(file: &str) -> Option<Suite> {
         "rate-limit.json" => Some(rate_limit::run),
         "rate-limit-http.json" => Some(rate_limit_http::run),
         "retry.json" => Some(retry::run),
+        "worker-pool.json" => Some(worker_pool::run),
         _ => None,
     }
 }
