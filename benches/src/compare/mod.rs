@@ -5,21 +5,29 @@ mod circuit_breaker;
 mod rate_limit;
 mod retry;
 mod service;
+mod worker_pool;
 
 use crate::harness::{Contest, Subject};
 
 /// Every contest, in the order of the report.
 pub fn contests() -> Vec<Contest> {
-    [circuit_breaker::contests(), rate_limit::contests(), retry::contests(), bulkhead::contests()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        circuit_breaker::contests(),
+        rate_limit::contests(),
+        retry::contests(),
+        bulkhead::contests(),
+        worker_pool::contests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-/// Our side of every contest by itself.
+/// Our side of every contest by itself, if it runs on the caller's thread.
 pub fn hot_paths() -> Vec<HotPath> {
     contests()
         .into_iter()
+        .filter(|contest| !contest.runs_elsewhere)
         .map(|contest| HotPath { pattern: contest.pattern, path: contest.path, build: contest.ours.build })
         .collect()
 }

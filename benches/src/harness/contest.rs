@@ -11,6 +11,8 @@ pub struct Contest {
     pub path: &'static str,
     /// The numbers of threads to measure with.
     pub threads: &'static [usize],
+    /// Whether other threads than the caller's do the work, so that what the caller's does says nothing.
+    pub runs_elsewhere: bool,
     /// What must become of every call.
     pub expected: Expected,
     /// Our side.
@@ -26,6 +28,7 @@ impl Contest {
             pattern,
             path,
             threads: &[1, 2],
+            runs_elsewhere: false,
             expected,
             ours: Contender { name: "ours", build: ours },
             rivals: Vec::new(),
@@ -36,6 +39,12 @@ impl Contest {
     pub fn single_threaded(mut self) -> Self {
         self.threads = &[1];
         self
+    }
+
+    /// Measures with one thread that waits for a runtime's, which do the work: the path says how many they are.
+    pub fn on_runtime(mut self) -> Self {
+        self.runs_elsewhere = true;
+        self.single_threaded()
     }
 
     /// Adds a rival for orientation.
