@@ -1,7 +1,9 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use seawall_testkit::cancel::CancelAtEveryPoll;
 use seawall_worker_pool::{Backoff, Config, FullPolicy, JobError, JobHandle, Pool, Retry, blocking, repeat};
 
@@ -76,6 +78,28 @@ fn a_job_that_runs_is_dropped_when_it_is_cancelled_and_its_worker_takes_the_next
 }
 
 #[test]
+fn a_job_that_was_cancelled_is_not_polled_again() {
+    let desk = Desk::new();
+    let pool: Pool = desk.pool(Config::new(1..=1));
+    let (waker, polls) = (Arc::new(Mutex::new(None::<Waker>)), Arc::new(AtomicU32::new(0)));
+    let job = {
+        let (waker, polls) = (waker.clone(), polls.clone());
+        std::future::poll_fn(move |cx| {
+            polls.fetch_add(1, Ordering::SeqCst);
+            *waker.lock() = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        })
+    };
+    let job = pool.try_submit(job).expect("room");
+    desk.run();
+    let waker = waker.lock().take().expect("it was polled");
+    waker.wake_by_ref();
+    assert!(job.cancel());
+    desk.run();
+    assert_eq!((polls.load(Ordering::SeqCst), job.is_finished()), (1, true));
+}
+
+#[test]
 fn work_that_blocks_is_told_of_its_cancellation_and_may_end_all_the_same() {
     let desk = Desk::new();
     let pool: Pool = desk.pool(Config::new(1..=1));
@@ -140,7 +164,7 @@ fn a_submission_may_be_dropped_at_every_poll() {
     for policy in [FullPolicy::Wait, FullPolicy::CallerRuns] {
         let desk = Desk::new();
         let pool: Pool = desk.pool(Config::new(1..=1).queue(0).full(policy).max_wait(10 * SECOND));
-        let gates = parking_lot::Mutex::new(vec![Gate::default()]);
+        let gates = Mutex::new(vec![Gate::default()]);
         let occupy = || {
             let gate = Gate::default();
             pool.try_execute(gate.pass()).expect("the worker is free");
