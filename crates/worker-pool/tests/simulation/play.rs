@@ -65,7 +65,7 @@ pub(crate) fn play(seed: u64) -> Trace {
     let settings = [draw::setting(&mut random), draw::setting(&mut random)];
     let grounds = settings.map(|setting| ground(setting, &executor, &clock)).into();
     let world = World::new(executor, clock, time, grounds);
-    let mut run = Run { random, world, steps: 0, happened: BTreeMap::new() };
+    let mut run = Run { random, world, steps: 0, happened: BTreeMap::new(), refuses: faults.refuse > 0 };
     let actions = 20 + run.random.below(100);
     for _ in 0..actions {
         run.act();
@@ -96,6 +96,8 @@ struct Run {
     world: Arc<World>,
     steps: u64,
     happened: BTreeMap<String, u64>,
+    /// Whether tasks are refused now and then.
+    refuses: bool,
 }
 
 impl Run {
@@ -268,7 +270,8 @@ impl Run {
                     pool.scale_by_policy();
                 }
                 drop(pool);
-                if !last || self.random.chance(1, 4) {
+                // Where tasks are refused somebody must be left to have the pool looked after again.
+                if !last || !self.refuses && self.random.chance(1, 4) {
                     let gone = ground.clones.lock().pop();
                     if last {
                         ground.closed.store(true, Ordering::Relaxed);
