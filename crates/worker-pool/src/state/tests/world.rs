@@ -162,7 +162,7 @@ impl World {
     // What the engine does with what the state says.
 
     fn go(&mut self, calls: Calls) -> bool {
-        let Calls { worker, submitter, keeper, start, keep, tend } = calls;
+        let Calls { worker, submitter, keeper, start, late: _, keep, tend } = calls;
         [worker, submitter, keeper].into_iter().flatten().for_each(Waker::wake);
         self.hear();
         let started = start.is_none_or(|seat| self.start(seat.at));
