@@ -36,7 +36,7 @@ const OBJECTIVE: f64 = 0.5;
 #[derive(Clone, Copy, Debug, Parser)]
 struct Load {
     /// Orders a second
-    #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    #[arg(long, default_value_t = 75, value_parser = clap::value_parser!(u32).range(1..=2_000))]
     rps: u32,
     /// For how many seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=60))]
@@ -45,7 +45,7 @@ struct Load {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=99))]
     urgent: u32,
     /// How many milliseconds a payment takes
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=900))]
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..=900))]
     latency: u64,
 }
 
@@ -96,9 +96,15 @@ async fn measure(load: Load, folder: PathBuf) -> Result<bool, Fault> {
     let placed = place(load, &client, &clock).await;
     let deadline = clock.now() + PATIENCE;
     let orders = loop {
-        let orders = client.orders().await?;
-        if orders.iter().all(|order| order["payment"] == "paid") {
-            break orders;
+        // Reading every order is work, too: not while there are others waiting.
+        let pools = client.get("/worker-pools").await?;
+        if pools["worker_pools"].as_array().is_some_and(|pools| pools.iter().all(is_idle)) {
+            // An overloaded service may refuse that.
+            match client.orders().await {
+                Ok(orders) if orders.iter().all(|order| order["payment"] == "paid") => break orders,
+                Err(error) if clock.now() > deadline => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
         }
         if clock.now() > deadline {
             return Err("not every order was paid in time".into());
@@ -109,6 +115,10 @@ async fn measure(load: Load, folder: PathBuf) -> Result<bool, Fault> {
     let verdict = report(load, &placed, &orders, &pools)?;
     service.stop().await;
     Ok(verdict)
+}
+
+fn is_idle(pool: &Value) -> bool {
+    pool["active"] == 0 && pool["depth"] == 0
 }
 
 /// Places the orders, each in its moment.
@@ -139,15 +149,15 @@ fn report(load: Load, placed: &[Placed], orders: &[Value], pools: &Value) -> Res
         times[usize::from(is_urgent)].record(paid_at.saturating_sub(at))?;
     }
     let with = |status| placed.iter().filter(|order| order.status == Some(status)).count();
+    let (processed, queued) = (with(StatusCode::CREATED), with(StatusCode::ACCEPTED));
     println!(
-        "{} orders a second for {} s, {} % urgent, payments take {} ms; {} placed: {} answered with 201, {} with 202; {} paid",
+        "{} orders a second for {} s, {} % urgent, payments take {} ms; {} placed: {processed} answered with 201, {queued} with 202, {} refused; {} paid",
         load.rps,
         load.seconds,
         load.urgent,
         load.latency,
         placed.len(),
-        with(StatusCode::CREATED),
-        with(StatusCode::ACCEPTED),
+        placed.len() - processed - queued,
         orders.len()
     );
     for pool in pools["worker_pools"].as_array().into_iter().flatten() {
@@ -163,9 +173,11 @@ fn report(load: Load, placed: &[Placed], orders: &[Value], pools: &Value) -> Res
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of some minutes")]
     let ratio = urgent as f64 / standard.max(1) as f64;
     println!("p99 of urgent orders / p99 of standard ones: {ratio:.3} (at most {OBJECTIVE})");
-    let accepted = placed.iter().all(|order| order.status.is_some_and(|status| status.is_success()));
-    if !accepted || orders.len() != placed.len() {
-        return Err("not every order was accepted, or one was lost".into());
+    if orders.len() < processed + queued {
+        return Err("an order that was accepted is not there".into());
+    }
+    if times.iter().any(Histogram::is_empty) {
+        return Err("there is nothing to compare".into());
     }
     Ok(ratio <= OBJECTIVE)
 }
@@ -202,7 +214,7 @@ impl Client {
         let mut path = "/orders?limit=100".to_owned();
         loop {
             let page = self.get(&path).await?;
-            orders.extend(page["orders"].as_array().ok_or("a page has orders")?.iter().cloned());
+            orders.extend(page["orders"].as_array().ok_or_else(|| format!("no orders: {page}"))?.iter().cloned());
             match page["next_cursor"].as_str() {
                 Some(cursor) => path = format!("/orders?limit=100&cursor={cursor}"),
                 None => return Ok(orders),

@@ -66,11 +66,15 @@ impl Shared {
 }
 
 impl<T> Answer<T> {
+    /// Whether the caller waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.shared.stage.load(Ordering::Acquire) != CALLER_LEFT
+    }
+
     /// The job has begun. Until when its caller waits, if one does.
     pub(super) fn begin(&self) -> Option<Deadline> {
         self.shared.has_begun.store(true, Ordering::Release);
-        let has_left = self.shared.stage.load(Ordering::Acquire) == CALLER_LEFT;
-        if has_left { None } else { self.deadline }
+        if self.is_awaited() { self.deadline } else { None }
     }
 
     /// Whether the caller hears the answer in any case from now on: only then may the order be refused.
@@ -162,7 +166,7 @@ mod tests {
 
         let (answer, wait) = handover::<()>(deadline);
         drop(wait);
-        assert_eq!(answer.begin(), None);
+        assert!(answer.begin().is_none() && !answer.is_awaited());
         assert!(!answer.promise(), "whoever hung up was told nothing");
     }
 

@@ -81,8 +81,12 @@ impl Processing {
     async fn attempt(&self) -> Result<(), StillPending> {
         let first = self.first.lock().take();
         match first {
-            Some(First { hold, answer }) => self.for_caller(hold, answer).await,
-            None => self.again().await,
+            Some(First { hold, answer }) if answer.is_awaited() => self.for_caller(hold, answer).await,
+            Some(First { hold, .. }) => self.for_nobody(hold).await,
+            None => match self.in_hand.take(&self.order.id) {
+                Some(hold) => self.for_nobody(hold).await,
+                None => Ok(()),
+            },
         }
     }
 
@@ -104,11 +108,11 @@ impl Processing {
         result
     }
 
-    /// Processes the order for nobody in particular, if it is still pending and nobody else does.
-    async fn again(&self) -> Result<(), StillPending> {
+    /// Processes the order for nobody in particular, if it is still pending: time has passed, and other services on the same
+    /// database try what waits too long.
+    async fn for_nobody(&self, _hold: Hold) -> Result<(), StillPending> {
         let id = &self.order.id;
-        let Some(_hold) = self.in_hand.take(id) else { return Ok(()) };
-        let found = self.orders.read(Purpose::Showing.unhurried(), |orders| orders.find(id)).await;
+        let found = self.orders.read(self.purpose().unhurried(), |orders| orders.find(id)).await;
         match found.map_err(|error| self.pending(error))? {
             Some(mut order) if order.payment == Payment::Pending => {
                 let missing = self.missing(None).await?;
