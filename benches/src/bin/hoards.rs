@@ -1,12 +1,10 @@
 //! `hoards [JOBS]`: what memory jobs take that wait in a worker pool, beyond themselves. Prints figures, judges nothing.
 //!
 //! So many jobs (a million if it is not said) are queued for a worker that never runs. What is told is the memory that the
-//! allocator has given away, by the job and without the size of the job's future or value, and what the process holds by the
-//! system's account. Half of the figures are of jobs with a priority and a deadline.
+//! allocator has been asked for and not given back, by the job and without the size of the job's future or value.
 
 use std::alloc::System;
 use std::convert::Infallible;
-use std::fs;
 use std::hint::black_box;
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -38,7 +36,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     println!("{jobs} jobs wait");
-    println!("{:<40}{:>10}{:>14}{:>18}", "", "job bytes", "bytes beyond", "resident beyond");
+    println!("{:<40}{:>10}{:>14}", "", "job bytes", "bytes beyond");
     let plain = JobOptions::new();
     let rich = plain.priority(Priority::High).expires_in(Duration::from_hours(1));
     for (name, options) in [("", plain), (", priority and deadline", rich)] {
@@ -122,16 +120,8 @@ fn spawned(jobs: usize) {
 }
 
 fn report(name: &str, jobs: usize, size: usize, hoard: impl FnOnce()) {
-    let (before, resident_before) = (ALLOCATOR.allocated(), resident());
+    let before = ALLOCATOR.allocated();
     hoard();
-    let each = |now: usize, before: usize| now.saturating_sub(before) as f64 / jobs as f64 - size as f64;
-    let (live, held) = (each(ALLOCATOR.allocated(), before), each(resident(), resident_before));
-    println!("{name:<40}{size:>10}{live:>14.1}{held:>18.1}");
-}
-
-/// The process's resident memory in bytes; 0 where there is no `/proc`.
-fn resident() -> usize {
-    let pages = fs::read_to_string("/proc/self/statm").ok();
-    let pages = pages.as_deref().and_then(|text| text.split_whitespace().nth(1)).and_then(|pages| pages.parse().ok());
-    pages.unwrap_or(0) * 4_096
+    let live = ALLOCATOR.allocated().saturating_sub(before);
+    println!("{name:<40}{size:>10}{:>14.1}", live as f64 / jobs as f64 - size as f64);
 }
