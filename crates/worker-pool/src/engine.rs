@@ -4,6 +4,7 @@ use std::sync::Arc;
 use seawall_core::observe::Observer;
 use seawall_core::spawn::Spawner;
 use seawall_core::sync::Mutex;
+use seawall_core::sync::atomic::{AtomicBool, Ordering};
 use seawall_core::time::{Clock, Timestamp};
 use seawall_core::wait::Wakers;
 use seawall_core::{Name, Priority};
@@ -25,6 +26,8 @@ pub(crate) struct Engine<U> {
     pub(crate) clock: Clock,
     pub(crate) spawner: Spawner,
     pub(crate) name: Name,
+    /// Whether there is a keeper.
+    pub(crate) is_kept: AtomicBool,
 }
 
 impl<U: Unit> Engine<U> {
@@ -42,7 +45,7 @@ impl<U: Unit> Engine<U> {
 
     #[inline(never)]
     fn follow(self: &Arc<Self>, calls: Calls) {
-        let Calls { worker, submitter, keeper, start, keep, tend } = calls;
+        let Calls { worker, submitter, keeper, start, late, keep, tend } = calls;
         if let Some(worker) = worker {
             worker.wake();
         }
@@ -51,6 +54,9 @@ impl<U: Unit> Engine<U> {
         }
         if let Some(keeper) = keeper {
             keeper.wake();
+        }
+        if let Some(late) = late {
+            late.wake();
         }
         if let Some(seat) = start {
             self.start(&seat);
@@ -253,6 +259,18 @@ impl<U: Unit> Engine<U> {
         // Jobs that were left to nobody, because the pool was scaled to nothing, are worked off.
         self.tend();
         self.tend_closed();
+    }
+
+    /// Has the keeper watch for the end of an attempt.
+    pub(crate) fn watch(self: &Arc<Self>, seat: u32, ticket: Ticket, until: Timestamp) {
+        let mut calls = Calls::default();
+        self.state.lock().watch(seat, ticket, until, &mut calls);
+        self.go(calls);
+    }
+
+    /// Whether somebody looks at the time.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_kept.load(Ordering::Acquire)
     }
 
     /// Lets the keeper see what was changed.

@@ -3,6 +3,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use seawall_core::sync::atomic::Ordering;
 use seawall_core::time::{Sleep, Timestamp};
 
 use crate::engine::Engine;
@@ -12,6 +13,7 @@ use crate::unit::Unit;
 /// Starts the task that does what time brings: jobs that are due again, workers that have waited for too long, a queue that
 /// stands. A pool to which time brings nothing has none.
 pub(crate) fn start<U: Unit>(engine: &Arc<Engine<U>>) {
+    engine.is_kept.store(true, Ordering::Release);
     let presence = Presence { engine: engine.clone(), has_begun: false };
     // Refused by the spawner, it is dropped, and the next who needs one asks again. Workers look after what is due as well.
     let _taken = engine.spawner.spawn(Box::pin(keep(presence)));
@@ -28,12 +30,20 @@ impl<U: Unit> Drop for Presence<U> {
         let (waker, is_missed) = {
             let mut state = self.engine.state.lock();
             state.keeper.exists = false;
-            (state.keeper.waker.take(), state.jobs.delayed() > 0 || state.submitters() > 0)
+            self.engine.is_kept.store(false, Ordering::Release);
+            (state.keeper.waker.take(), state.is_kept_for())
         };
         drop(waker);
         // It was ended from outside. One that does not even begin is not replaced: its runtime takes no more tasks.
         if self.has_begun && is_missed {
             self.engine.wake_keeper();
+        }
+        // Workers whose attempts it watched look at the time themselves.
+        if !self.engine.is_kept() {
+            let unwatched = self.engine.state.lock().unwatched();
+            for seat in unwatched {
+                seat.wake();
+            }
         }
     }
 }
@@ -86,7 +96,8 @@ fn look<U: Unit>(engine: &Arc<Engine<U>>, may_grow: &mut bool, cx: &Context<'_>)
     };
     drop(old);
     *may_grow &= calls.start.is_none();
-    let has_acted = calls.start.is_some() || calls.worker.is_some() || calls.submitter.is_some();
+    let has_acted =
+        calls.start.is_some() || calls.worker.is_some() || calls.submitter.is_some() || calls.late.is_some();
     engine.go(calls);
     Look { next, is_over, has_acted }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use seawall_core::random::Random;
 use seawall_core::spawn::Spawner;
 use seawall_core::sync::Mutex;
+use seawall_core::sync::atomic::AtomicBool;
 use seawall_core::time::Clock;
 use seawall_core::{ConfigError, Name, Shared};
 
@@ -107,7 +108,7 @@ impl<R: Runs> Pool<R> {
     pub fn of_with_clock(config: Config, spawner: Spawner, clock: Clock) -> Result<Self, ConfigError> {
         let name = config.check()?;
         let state = Mutex::new(State::new(config, Random::unforeseen()));
-        let engine = Arc::new(Engine { state, clock, spawner, name });
+        let engine = Arc::new(Engine { state, clock, spawner, name, is_kept: AtomicBool::new(false) });
         engine.tend();
         Ok(Self { link: Link(Shared::from_policy(engine.clone())), open: Shared::from_policy(Open(engine)) })
     }

@@ -329,7 +329,7 @@ async fn run_here<U: Unit>(engine: &Arc<Engine<U>>, mut unit: U, mut terms: Term
     attempt.job = id;
     attempt.number = terms.failures() + 1;
     attempt.deadline = timeout.map_or(terms.deadline, |timeout| (now + timeout).min(terms.deadline));
-    let (ended, _) = run(&mut unit, &attempt, attempt.deadline, &engine.clock, &engine.spawner).await;
+    let (ended, _) = run(engine, &mut unit, &attempt, attempt.deadline, None).await;
     if let Ended::Tried(Tried::Succeeded) = ended {
         engine.state.lock().end_elsewhere(End::Completed);
         here.running = false;

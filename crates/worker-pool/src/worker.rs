@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Poll;
 
-use seawall_core::spawn::Spawner;
-use seawall_core::time::{Clock, Timestamp};
+use seawall_core::time::Timestamp;
 
 use crate::engine::{Engine, How};
 use crate::event::Event;
@@ -180,7 +179,7 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
         attempt.job = ticket.id;
         attempt.number = terms.failures() + 1;
         attempt.deadline = until;
-        let (ended, waited) = run(unit, &attempt, until, &engine.clock, &engine.spawner).await;
+        let (ended, waited) = run(&engine, unit, &attempt, until, Some(ticket)).await;
         streak = if waited { 0 } else { streak + 1 };
         if streak >= STREAK {
             streak = 0;
@@ -287,41 +286,52 @@ impl Ended {
     }
 }
 
-/// One attempt, to its end or until it is cut off. Tells also whether it had to wait.
+/// One attempt, to its end or until it is cut off. Tells also whether it had to wait. `ticket`: of a job on a worker's seat.
 pub(crate) async fn run<U: Unit>(
+    engine: &Arc<Engine<U>>,
     unit: &mut U,
     attempt: &Attempt,
     until: Timestamp,
-    clock: &Clock,
-    spawner: &Spawner,
+    ticket: Option<Ticket>,
 ) -> (Ended, bool) {
     let divisible = unit.is_divisible();
     let seat = &attempt.seat;
     let mut waited = false;
     let mut timer = pin!(None);
-    let mut going = pin!(Some(unit.attempt(attempt, spawner)));
+    let mut going = pin!(Some(unit.attempt(attempt, &engine.spawner)));
     let ended = poll_fn(|cx| {
-        if divisible && seat.is_stopped(attempt.job) {
-            return Poll::Ready(Ended::Stopped);
+        let ended = if divisible { cut_off(seat, attempt.job) } else { None };
+        if let Some(ended) = ended {
+            return Poll::Ready(ended);
         }
         let Some(attempting) = going.as_mut().as_pin_mut() else { return Poll::Ready(Ended::Stopped) };
         match catch_unwind(AssertUnwindSafe(|| attempting.poll(cx))) {
             Err(payload) => return Poll::Ready(Ended::Panicked(payload)),
             Ok(Poll::Ready(tried)) => return Poll::Ready(Ended::Tried(tried)),
-            Ok(Poll::Pending) => waited = true,
+            Ok(Poll::Pending) => {}
         }
-        if divisible {
-            seat.listen(cx.waker());
-            if seat.is_stopped(attempt.job) {
-                return Poll::Ready(Ended::Stopped);
-            }
-        }
+        let is_first = !std::mem::replace(&mut waited, true);
         // What cannot be cut off asks for the time itself, and holds its worker until it ends.
-        if until == Timestamp::NEVER || !divisible {
+        if !divisible {
             return Poll::Pending;
         }
+        seat.listen(cx.waker());
+        if let Some(ended) = cut_off(seat, attempt.job) {
+            return Poll::Ready(ended);
+        }
+        if until == Timestamp::NEVER {
+            return Poll::Pending;
+        }
+        if let Some(ticket) = ticket {
+            if is_first {
+                engine.watch(seat.at, ticket, until);
+            }
+            if engine.is_kept() {
+                return Poll::Pending;
+            }
+        }
         if timer.is_none() {
-            timer.set(Some(clock.sleep_until(until)));
+            timer.set(Some(engine.clock.sleep_until(until)));
         }
         if let Some(timer) = timer.as_mut().as_pin_mut() {
             std::task::ready!(timer.poll(cx));
@@ -332,4 +342,16 @@ pub(crate) async fn run<U: Unit>(
     // What is cut off is dropped here, and a panic of its drop is not the worker's end.
     quietly(|| going.set(None));
     (ended, waited)
+}
+
+/// Whether the attempt is to end now.
+#[inline]
+fn cut_off(seat: &Seat, job: u64) -> Option<Ended> {
+    if seat.is_stopped(job) {
+        Some(Ended::Stopped)
+    } else if seat.is_late(job) {
+        Some(Ended::TimedOut)
+    } else {
+        None
+    }
 }

@@ -150,6 +150,7 @@ impl Pool {
             clock,
             spawner: Spawner::custom(crowd.clone()),
             name: Name::from_static("model"),
+            is_kept: seawall_core::sync::atomic::AtomicBool::new(false),
         });
         engine.tend();
         Self { engine, time, crowd, seen: Arc::default(), handles: Arc::default() }

@@ -27,6 +27,8 @@ struct Post {
     phase: Phase,
     /// Since when it waits, or is at work.
     since: Timestamp,
+    /// Of one at work: until when the attempt at which job may take, if somebody watches for that.
+    watched: Option<(Timestamp, u64)>,
     /// Of one who waits.
     waker: Option<Waker>,
 }
@@ -86,7 +88,8 @@ impl Crew {
         // A seat of its own, though an earlier worker sat here: orders to that one do not concern this one.
         let at = self.free.pop().unwrap_or_else(|| u32::try_from(self.posts.len()).expect("workers are far fewer"));
         let seat = Arc::new(Seat::new(at));
-        let post = Post { seat: seat.clone(), phase: Phase::Coming, since: Timestamp::ZERO, waker: None };
+        let post =
+            Post { seat: seat.clone(), phase: Phase::Coming, since: Timestamp::ZERO, watched: None, waker: None };
         match self.posts.get_mut(at as usize) {
             Some(free) => *free = post,
             None => self.posts.push(post),
@@ -141,6 +144,8 @@ impl Crew {
         let post = &mut self.posts[at as usize];
         post.phase = Phase::Busy;
         post.since = now;
+        post.watched = None;
+        post.seat.begin();
         self.coming -= 1;
         self.busy += 1;
     }
@@ -183,6 +188,16 @@ impl Crew {
         let counted = phase != Phase::Leaving;
         self.live -= usize::from(counted);
         (counted, waker)
+    }
+
+    /// When the attempt of this worker ends, and at which job; somebody will say so.
+    pub(crate) fn watch(&mut self, at: u32, watched: Option<(Timestamp, u64)>) {
+        self.posts[at as usize].watched = watched;
+    }
+
+    /// The seat of a worker whose attempt at this job ends at `until`.
+    pub(crate) fn watched(&self, at: u32, until: Timestamp, job: u64) -> Option<&Arc<Seat>> {
+        self.at_work(at).filter(|_| self.posts[at as usize].watched == Some((until, job)))
     }
 
     /// The seat of a worker at work.

@@ -2,6 +2,7 @@
 //! nobody and drops nothing of its users' while it is locked: it tells its caller whom to wake and what to drop.
 
 mod crew;
+mod cuts;
 mod ends;
 mod jobs;
 mod ledger;
@@ -53,6 +54,8 @@ pub(crate) struct State<U> {
     waits: BinaryHeap<Reverse<(Timestamp, PlaceId)>>,
     /// Room that was granted to those who have not come for it yet, by priority.
     reserved: [usize; Priority::COUNT],
+    /// When the attempts of workers end. One that has ended by itself is found to be gone when its time comes.
+    cuts: BinaryHeap<Reverse<(Timestamp, u32, u64)>>,
     turns: Turns,
     line_turns: Turns,
     random: Random,
@@ -98,6 +101,7 @@ impl<U> State<U> {
             pinned: None,
             line: Line::new(Priority::COUNT),
             waits: BinaryHeap::new(),
+            cuts: BinaryHeap::new(),
             reserved: [0; Priority::COUNT],
             turns: Turns::default(),
             line_turns: Turns::default(),
@@ -362,6 +366,11 @@ impl<U> State<U> {
         self.ledger.count(end);
     }
 
+    /// Whether time will bring something that somebody waits for.
+    pub(crate) fn is_kept_for(&mut self) -> bool {
+        self.jobs.delayed() > 0 || self.line.waiting() > 0 || self.next_cut().is_some()
+    }
+
     /// What time has brought. Gives when to look again; ask again while it names somebody to wake or to start. Only one
     /// worker is added at a look: whether more are needed is seen when it has come.
     pub(crate) fn keep(&mut self, now: Timestamp, may_grow: bool, calls: &mut Calls) -> Timestamp {
@@ -374,7 +383,11 @@ impl<U> State<U> {
             calls.worker = self.crew.dismiss_one();
         }
         calls.submitter = self.time_out(now).or_else(|| self.grant());
+        calls.late = self.cut(now);
         let mut next = self.jobs.next_due().unwrap_or(Timestamp::NEVER);
+        if let Some(until) = self.next_cut() {
+            next = next.min(until);
+        }
         if let Some(until) = self.next_time_out() {
             next = next.min(until);
         }

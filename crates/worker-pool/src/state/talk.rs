@@ -19,6 +19,8 @@ pub(crate) struct Calls {
     pub(crate) submitter: Option<Waker>,
     pub(crate) keeper: Option<Waker>,
     pub(crate) start: Option<Arc<Seat>>,
+    /// One whose attempt has taken too long.
+    pub(crate) late: Option<Arc<Seat>>,
     /// There is no keeper, and one is needed.
     pub(crate) keep: bool,
     /// The pool takes no more jobs: what is left of it is to be seen to.
@@ -30,7 +32,7 @@ impl Calls {
     #[inline(always)]
     pub(crate) const fn is_empty(&self) -> bool {
         let nobody = self.worker.is_none() && self.submitter.is_none() && self.keeper.is_none();
-        nobody && self.start.is_none() && !self.keep && !self.tend
+        nobody && self.start.is_none() && self.late.is_none() && !self.keep && !self.tend
     }
 }
 
