@@ -9,7 +9,7 @@
 //! counts in the pool's figures. The inner service's errors are the caller's, and a job that gave one has completed.
 //!
 //! # Errors
-//! A refusal, and the end of a job that gave no result, become a [`Rejection`](seawall_core::Rejection) of the pool:
+//! A refusal, and the end of a job that gave no result, become a [`Rejection`] of the pool:
 //!
 //! | reason | what happened | was the inner service called |
 //! |---|---|---|
