@@ -38,7 +38,10 @@ impl<U: Unit> Engine<U> {
     /// Wakes and starts whom the state named. Not under the lock.
     #[inline(always)]
     pub(crate) fn go(self: &Arc<Self>, calls: Calls) {
-        if !calls.is_empty() {
+        if calls.is_empty() {
+            // There is nothing in it to drop either, which the compiler cannot see.
+            std::mem::forget(calls);
+        } else {
             self.follow(calls);
         }
     }

@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(
+    clippy::inline_always,
+    reason = "what is hardly ever so is asked for each job: the question is inlined, and what follows from it is not"
+)]
 
 mod attempts;
 mod config;

@@ -127,6 +127,12 @@ impl Meter {
         self.running = self.running.saturating_sub(1);
     }
 
+    /// How long it takes until one more job has ended, as jobs ended lately. `None` when none did.
+    pub(crate) fn pace(&self, now: Timestamp) -> Option<Duration> {
+        let ended: u64 = self.buckets.iter().map(|bucket| bucket.ended).sum();
+        self.span(now).checked_div(ended).map(Duration::from_nanos)
+    }
+
     /// What it all comes to.
     #[expect(clippy::cast_precision_loss, reason = "counts and nanoseconds of some seconds")]
     pub(crate) fn signals(&self, now: Timestamp, inputs: Inputs) -> Signals {

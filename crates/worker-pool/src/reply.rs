@@ -5,6 +5,9 @@ use seawall_core::sync::Mutex;
 
 use crate::error::JobError;
 
+/// The result of a job; `None` when it was taken before.
+type Given<T, E> = Option<Result<T, JobError<E>>>;
+
 /// Where the result of a job waits for whoever holds its handle.
 #[derive(Debug)]
 pub(crate) struct Reply<T, E>(Mutex<Slot<T, E>>);
@@ -36,7 +39,7 @@ impl<T, E> Reply<T, E> {
     }
 
     /// The result, once.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Result<T, JobError<E>>>> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Given<T, E>> {
         match self.take_or_leave(None) {
             (Poll::Pending, _) => {}
             (ready, _) => return ready,
@@ -47,7 +50,7 @@ impl<T, E> Reply<T, E> {
     }
 
     /// The result, if it is there; else a waker is left for it. Gives the one that is not needed any more.
-    fn take_or_leave(&self, mut own: Option<Waker>) -> (Poll<Option<Result<T, JobError<E>>>>, Option<Waker>) {
+    fn take_or_leave(&self, mut own: Option<Waker>) -> (Poll<Given<T, E>>, Option<Waker>) {
         let mut slot = self.0.lock();
         if let Slot::Empty(waker) = &mut *slot {
             if own.is_some() {

@@ -239,40 +239,36 @@ impl<U> Jobs<U> {
         known.last = at;
         known.len += 1;
         self.ready += 1;
-        match self.slots.get_mut(last as usize) {
-            Some(last) => last.after = at,
-            None => {
-                known.first = at;
-                known.since = since;
-                self.present |= 1 << lane;
-            }
+        if let Some(last) = self.slots.get_mut(last as usize) {
+            last.after = at;
+        } else {
+            known.first = at;
+            known.since = since;
+            self.present |= 1 << lane;
         }
     }
 
     #[inline]
     fn unlink(&mut self, at: u32, lane: usize) {
         let Slot { before, after, .. } = self.slots[at as usize];
-        let since = match self.slots.get_mut(after as usize) {
-            Some(next) => {
-                next.before = before;
-                next.job.as_ref().map(|job| job.since)
-            }
-            None => {
-                self.lanes[lane].last = before;
-                None
-            }
-        };
-        match self.slots.get_mut(before as usize) {
-            Some(previous) => previous.after = after,
-            None => {
-                self.lanes[lane].first = after;
-                self.lanes[lane].since = since.unwrap_or(Timestamp::NEVER);
-            }
+        let next = self.slots.get_mut(after as usize);
+        let since = next.and_then(|next| {
+            next.before = before;
+            next.job.as_ref().map(|job| job.since)
+        });
+        let known = &mut self.lanes[lane];
+        if after == NONE {
+            known.last = before;
         }
-        let lane_now = &mut self.lanes[lane];
-        lane_now.len -= 1;
+        if let Some(previous) = self.slots.get_mut(before as usize) {
+            previous.after = after;
+        } else {
+            known.first = after;
+            known.since = since.unwrap_or(Timestamp::NEVER);
+        }
+        known.len -= 1;
         self.ready -= 1;
-        if lane_now.len == 0 {
+        if known.len == 0 {
             self.present &= !(1 << lane);
         }
     }

@@ -484,10 +484,7 @@ impl<U> State<U> {
     /// When there may be room again for what was refused: after the time in which one job ends.
     pub(crate) fn expected_room(&self, now: Timestamp, reason: Reason) -> Option<Duration> {
         match reason {
-            Reason::Full | Reason::DepthLimit | Reason::TimedOut => {
-                let throughput = self.signals(now).throughput;
-                (throughput > 0.0).then(|| Duration::try_from_secs_f64(throughput.recip()).ok()).flatten()
-            }
+            Reason::Full | Reason::DepthLimit | Reason::TimedOut => self.meter.pace(now),
             _ => None,
         }
     }
