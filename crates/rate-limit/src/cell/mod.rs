@@ -7,6 +7,7 @@ mod line;
 mod locked;
 mod published;
 mod sharded;
+mod steps;
 mod window;
 
 pub use atomic_gcra::AtomicGcra;
@@ -15,6 +16,7 @@ pub(crate) use gcra::GcraCell;
 pub(crate) use locked::{Locked, Store};
 pub(crate) use published::Published;
 pub(crate) use sharded::Sharded;
+pub(crate) use steps::Steps;
 pub(crate) use window::WindowCell;
 
 use seawall_core::ConfigError;

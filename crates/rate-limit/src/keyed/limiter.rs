@@ -18,7 +18,7 @@ use super::seed::{Seed, SeededHash, SipHash};
 use super::settings::{Settings, next_id};
 use super::store::{Keep, Store};
 use super::watch::{Noted, Watch};
-use crate::cell::{Decision, Denied, Granted};
+use crate::cell::{Decision, Denied, Granted, Steps};
 use crate::figures::{Figures, Limits};
 use crate::grant::{Grant, Origin};
 use crate::limit::{Taken, Want};
@@ -75,6 +75,7 @@ pub struct KeyedLimiter<K: ?Sized, S = SipHash> {
     pub(super) seed: Seed,
     class_of: Option<Arc<ClassOf<K>>>,
     pub(super) clock: Clock,
+    steps: Steps,
     pub(super) name: Name,
     /// Which limiter of this process.
     pub(super) id: u32,
@@ -107,6 +108,7 @@ impl<K: ?Sized, S: SeededHash> KeyedLimiter<K, S> {
             hasher: S::with_seed(seed),
             seed,
             class_of,
+            steps: Steps::new(&clock),
             clock,
             name,
             id: next_id(),
@@ -148,6 +150,7 @@ impl<K: Hash + ?Sized, S: SeededHash> KeyedLimiter<K, S> {
             _ => cells,
         };
         let origin = self.origin(print);
+        self.steps.note(now);
         match self.store.take_up_to(print, Want::now(now, cells), &self.clock) {
             Ok(granted) => self.granted(origin, granted),
             Err(_) => unreachable!("no cell at all is always granted"),
@@ -209,7 +212,8 @@ impl<K: Hash + ?Sized, S: SeededHash> KeyedLimiter<K, S> {
 impl<K: ?Sized, S> KeyedLimiter<K, S> {
     /// Gives back cells that were not used, as much of them as is safe: what is kept of all that this key was granted satisfies
     /// its limit as if the rest had never been asked for, so that nothing is minted. The grant knows its key. What another limiter
-    /// granted, or this one under other quotas, is not taken; nor is anything for a key that had to go since.
+    /// granted, or this one under other quotas, or before its clock was seen to step back, is not taken; nor is anything for a key
+    /// that had to go since.
     pub fn refund(&self, grant: Grant) {
         self.give_back(grant, self.clock.now());
     }
@@ -233,6 +237,7 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
             return self.denied(self.origin(print), denied, now, cells);
         }
         let origin = self.origin(print);
+        self.steps.note(now);
         match &self.store {
             Store::Gcra(store) => self.answer(origin, store.decide(print, want, &self.clock), now, cells),
             Store::Any(store) => self.answer(origin, store.take(print, want, &self.clock), now, cells),
@@ -274,6 +279,8 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
     fn granted(&self, origin: Origin, granted: Granted) -> Grant {
         let Granted { mut taken, figures } = granted;
         if taken.cells > 0 {
+            // The clock may have been read again.
+            self.steps.note(taken.at);
             let lane = self.counts.lane();
             lane.count(|counts| &counts.admitted);
             if taken.act_at > taken.at {
@@ -337,9 +344,14 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
     #[expect(clippy::needless_pass_by_value, reason = "a grant is given back once")]
     pub(super) fn give_back(&self, grant: Grant, now: Timestamp) {
         let Grant { taken, origin, .. } = grant;
+        let epoch = self.store.keep().epoch();
+        if self.steps.has_stepped(&self.clock) {
+            epoch.advance();
+        }
         if let Some(print) = Print::from_word(origin.key)
             && taken.cells > 0
             && origin.limiter() == self.id
+            && epoch.takes(origin.generation())
             && now >= taken.at
         {
             self.counts.lane().count(|counts| &counts.given_back);

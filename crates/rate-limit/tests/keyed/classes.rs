@@ -370,6 +370,27 @@ fn who_waits_in_a_small_class_is_not_overtaken_by_what_is_given_back_in_a_large_
 }
 
 #[test]
+fn what_is_given_back_before_and_after_a_clock_passes_its_old_time_again_mints_nothing() {
+    // Cells of each of two grants, the milliseconds between them, and from the step back to the second refund; a class, what of it
+    // is taken before that, and how much of it passes at once.
+    for (cells, between, later, class, most, burst) in [(1, 100, 800, SMALL, 1, 3), (10, 5_000, 9_000, LARGE, 20, 20)] {
+        let (clock, time) = Clock::manual();
+        time.advance(Duration::from_secs(3_600));
+        let keys = KeyedRateLimiter::with_clock(config(0), clock).expect("valid");
+        let first = keys.check_n(&key(LARGE), cells).expect("there is room");
+        time.advance(Duration::from_millis(between));
+        let second = keys.check_n(&key(LARGE), cells).expect("there is room");
+        time.step_back(Duration::from_millis(between));
+        keys.refund(first);
+        time.advance(Duration::from_millis(later));
+        let before = keys.take_up_to(&key(class), most).cells();
+        keys.refund(second);
+        let after = takes(&keys, class);
+        assert!(before + after <= burst, "{before} and {after} of {burst} cells at one time");
+    }
+}
+
+#[test]
 fn only_where_there_are_several_classes_a_key_takes_more_memory() {
     let each = || Config::new(Quota::per_second(1)).algorithm(Algorithm::Gcra);
     let memory =
