@@ -3,6 +3,9 @@
 //! Counters live inside the handles, so a call pays nothing for being observable: an exporter asks a [`Collect`] for
 //! its samples, and `seawall-telemetry` turns any of them into Prometheus and OpenTelemetry.
 
+#[cfg(feature = "serde")]
+pub mod seconds;
+
 /// What a metric's value means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
