@@ -307,7 +307,11 @@ impl<U: Unit> Engine<U> {
         let (figures, retry_after) = {
             let mut state = self.state.lock();
             state.ledger.refuse(reason);
-            let figures = Figures { queued: state.jobs.ready(), queue: state.config.queue, workers: state.crew.live() };
+            let figures = Figures {
+                queued: state.jobs.ready().saturating_sub(state.crew.available()),
+                queue: state.config.queue,
+                workers: state.crew.live(),
+            };
             (figures, state.expected_room(now, reason))
         };
         Refused::new(self.name, reason, figures, retry_after)

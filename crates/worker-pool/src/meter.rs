@@ -20,17 +20,23 @@ pub struct Signals {
     /// How many workers wait for work.
     pub idle: usize,
     /// How long the job has waited that has waited longest; zero if none waits.
-    #[cfg_attr(feature = "serde", serde(rename = "oldest_age_seconds", serialize_with = "seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "oldest_age_seconds", with = "seawall_core::observe::seconds"))]
     pub oldest_age: Duration,
     /// Jobs that came, a second.
     pub arrival_rate: f64,
     /// Jobs that ended, a second.
     pub throughput: f64,
     /// How long a job kept its worker, on average, among those that ended; `None` if none did.
-    #[cfg_attr(feature = "serde", serde(rename = "service_time_seconds", serialize_with = "seconds_if_known"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "service_time_seconds", with = "seawall_core::observe::seconds::option")
+    )]
     pub service_time: Option<Duration>,
     /// How long a job waited, on average, among those that started; `None` if none did.
-    #[cfg_attr(feature = "serde", serde(rename = "wait_time_seconds", serialize_with = "seconds_if_known"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "wait_time_seconds", with = "seawall_core::observe::seconds::option")
+    )]
     pub wait_time: Option<Duration>,
     /// Which share of the time of the workers there are now was spent on jobs, those that still run included: 0 to 1. After a pool
     /// shrank it is too high, and too low after it grew, until that is as long ago as rates go back.
@@ -40,20 +46,6 @@ pub struct Signals {
     /// Little's law, `L = λ W` (J. D. C. Little, "A Proof for the Queuing Formula: L = λW", Operations Research 9(3), 1961): on
     /// average `λ W` jobs are at work if `λ` come a second and each works for `W` seconds.
     pub demand: Option<f64>,
-}
-
-#[cfg(feature = "serde")]
-fn seconds<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(span.as_secs_f64())
-}
-
-#[cfg(feature = "serde")]
-#[expect(clippy::ref_option, reason = "serde's signature")]
-fn seconds_if_known<S: serde::Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    match span {
-        Some(span) => serializer.serialize_some(&span.as_secs_f64()),
-        None => serializer.serialize_none(),
-    }
 }
 
 /// How the pool stands when it is asked for signals.

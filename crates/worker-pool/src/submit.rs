@@ -238,12 +238,12 @@ fn without_worker<U: Unit>(engine: &Arc<Engine<U>>, ticket: Ticket) -> Result<Ti
 }
 
 /// The queue was full: the job waits for room, or its submitter runs it, or it is refused.
-fn queue_up<'a, U: Unit>(
-    engine: &'a Arc<Engine<U>>,
+fn queue_up<U: Unit>(
+    engine: &Arc<Engine<U>>,
     turned: Turned<U>,
     max_wait: Option<Duration>,
     now: Timestamp,
-) -> Result<Stage<'a, U>, Refused> {
+) -> Result<Stage<'_, U>, Refused> {
     let Turned { unit, terms, reason } = turned;
     if !matches!(reason, Reason::Full | Reason::DepthLimit) {
         return Err(engine.refuse(reason));

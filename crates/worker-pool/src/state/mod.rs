@@ -200,6 +200,9 @@ impl<U> State<U> {
 
     #[inline(never)]
     fn grow_if_wanted(&mut self, now: Timestamp) -> Option<Arc<Seat>> {
+        if self.lacks_a_worker() {
+            return Some(self.crew.hire());
+        }
         if self.jobs.ready() == 0 {
             return None;
         }

@@ -19,6 +19,11 @@ impl<U> State<U> {
         self.promised() < self.config.queue + self.crew.available()
     }
 
+    /// Whether somebody waits for room that one worker more would make: one is added, as it is for a job that finds none.
+    pub(super) fn lacks_a_worker(&self) -> bool {
+        self.is_awaited() && !self.has_room() && self.config.growth.when_full()
+    }
+
     /// How many jobs have room, or will have it.
     #[inline]
     fn promised(&self) -> usize {
