@@ -10,7 +10,7 @@ pub struct Durations {
     /// The calls whose duration is known: all that succeeded or failed while durations were kept.
     pub calls: u64,
     /// How long they took together, in seconds.
-    #[cfg_attr(feature = "serde", serde(rename = "total_seconds", with = "crate::snapshot::seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "total_seconds", with = "seawall_core::observe::seconds"))]
     pub total: Duration,
 }
 

@@ -24,10 +24,13 @@ pub struct Snapshot {
     /// Why it opened, while it is not closed.
     pub cause: Option<Cause>,
     /// How long it has been there, in seconds.
-    #[cfg_attr(feature = "serde", serde(rename = "in_state_seconds", with = "seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "in_state_seconds", with = "seawall_core::observe::seconds"))]
     pub in_state: Duration,
     /// When the dependency will be tried again, in seconds.
-    #[cfg_attr(feature = "serde", serde(rename = "retry_after_seconds", with = "maybe_seconds"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "retry_after_seconds", with = "seawall_core::observe::seconds::option")
+    )]
     pub retry_after: Option<Duration>,
     /// How many changes of state, and stages of a recovery, there were.
     pub generation: u32,
@@ -138,47 +141,5 @@ impl Snapshot {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// A span as a number of seconds.
-#[cfg(feature = "serde")]
-pub(crate) mod seconds {
-    use std::time::Duration;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(span.as_secs_f64())
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        read(f64::deserialize(deserializer)?)
-    }
-
-    pub(super) fn read<E: Error>(seconds: f64) -> Result<Duration, E> {
-        Duration::try_from_secs_f64(seconds)
-            .map_err(|error| E::custom(format_args!("{seconds} is not a span of time in seconds: {error}")))
-    }
-}
-
-/// A span as a number of seconds, or nothing.
-#[cfg(feature = "serde")]
-mod maybe_seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-    pub(super) fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        match span {
-            Some(span) => serializer.serialize_some(&span.as_secs_f64()),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        Option::<f64>::deserialize(deserializer)?.map(super::seconds::read).transpose()
     }
 }

@@ -30,7 +30,7 @@ pub struct Event {
     /// How many calls the episode refused: 0 when it begins.
     pub refused: u64,
     /// How long it was until the probability was 0 for good, in seconds: none when it begins.
-    #[cfg_attr(feature = "serde", serde(rename = "lasted_seconds", serialize_with = "seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "lasted_seconds", with = "seawall_core::observe::seconds"))]
     pub lasted: Duration,
 }
 
@@ -71,9 +71,4 @@ impl Event {
             Change::Ended => log!(info, "throttling ended"),
         }
     }
-}
-
-#[cfg(feature = "serde")]
-fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
 }

@@ -22,7 +22,10 @@ pub struct Snapshot {
     pub held: Option<f64>,
     /// How long it has been throttling, in seconds. Just after the probability fell to 0 it still is: see
     /// [`Event`](super::Event).
-    #[cfg_attr(feature = "serde", serde(rename = "throttling_seconds", serialize_with = "seconds"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "throttling_seconds", with = "seawall_core::observe::seconds::option")
+    )]
     pub throttling: Option<Duration>,
     /// What was counted since the throttle was made.
     pub total: Total,
@@ -76,14 +79,5 @@ impl Total {
             stale: self.stale - before.stale,
             episodes: self.episodes - before.episodes,
         }
-    }
-}
-
-#[cfg(feature = "serde")]
-#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-fn seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => serializer.serialize_some(&duration.as_secs_f64()),
-        None => serializer.serialize_none(),
     }
 }
