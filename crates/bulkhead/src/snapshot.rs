@@ -23,10 +23,13 @@ pub struct Snapshot {
     /// How many may wait.
     pub queue: usize,
     /// For how long the queue has not been empty, in seconds; zero when it is.
-    #[cfg_attr(feature = "serde", serde(rename = "queue_age_seconds", serialize_with = "seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "queue_age_seconds", with = "seawall_core::observe::seconds"))]
     pub queue_age: Duration,
     /// How long a call that came now would wait, in seconds, if that is known.
-    #[cfg_attr(feature = "serde", serde(rename = "expected_wait_seconds", serialize_with = "seconds_if_known"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "expected_wait_seconds", with = "seawall_core::observe::seconds::option")
+    )]
     pub expected_wait: Option<Duration>,
     /// Calls that were admitted.
     pub admitted: u64,
@@ -94,19 +97,5 @@ impl Compartment {
                 too_large: sum(|counts| &counts.too_large),
             },
         }
-    }
-}
-
-#[cfg(feature = "serde")]
-fn seconds<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(span.as_secs_f64())
-}
-
-#[cfg(feature = "serde")]
-#[expect(clippy::ref_option, reason = "serde's signature")]
-fn seconds_if_known<S: serde::Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    match span {
-        Some(span) => serializer.serialize_some(&span.as_secs_f64()),
-        None => serializer.serialize_none(),
     }
 }

@@ -17,7 +17,7 @@ pub struct Snapshot {
     /// The load of the last look, combined and smoothed; `None` when no signal told any.
     pub load: Option<f64>,
     /// For how long the level holds, in seconds.
-    #[cfg_attr(feature = "serde", serde(rename = "since_seconds", serialize_with = "seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "since_seconds", with = "seawall_core::observe::seconds"))]
     pub since: Duration,
     /// How often the level has changed.
     pub changes: u64,
@@ -91,9 +91,4 @@ impl LoadGauge {
             }
         })
     }
-}
-
-#[cfg(feature = "serde")]
-fn seconds<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(span.as_secs_f64())
 }

@@ -48,7 +48,7 @@ pub struct PartitionSnapshot {
     /// How many of its calls wait.
     pub queued: usize,
     /// For how long its queue has not been empty, in seconds; zero when it is.
-    #[cfg_attr(feature = "serde", serde(rename = "queue_age_seconds", serialize_with = "seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "queue_age_seconds", with = "seawall_core::observe::seconds"))]
     pub queue_age: Duration,
     /// Calls that were admitted.
     pub admitted: u64,
@@ -103,9 +103,4 @@ impl Partitions {
     pub(super) fn refusals(&self) -> Vec<(Name, [u64; Reason::COUNT])> {
         self.locked.lock().state.rooms().map(|room| (room.name, room.counts.refused)).collect()
     }
-}
-
-#[cfg(feature = "serde")]
-fn seconds<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(span.as_secs_f64())
 }
