@@ -10,7 +10,7 @@ pub struct HedgeSnapshot {
     /// Whose calls these are.
     pub name: Name,
     /// How long a call is waited for before a hedge, in seconds; `None` while none is hedged.
-    #[cfg_attr(feature = "serde", serde(rename = "delay_seconds", serialize_with = "seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "delay_seconds", with = "seawall_core::observe::seconds::option"))]
     pub delay: Option<Duration>,
     /// What was counted since it was made.
     pub total: HedgeTotal,
@@ -33,13 +33,4 @@ pub struct HedgeTotal {
     pub hedges: u64,
     /// Hedges that were due and that the budget refused.
     pub out_of_budget: u64,
-}
-
-#[cfg(feature = "serde")]
-#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-fn seconds<S: serde::Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    match span {
-        Some(span) => serializer.serialize_some(&span.as_secs_f64()),
-        None => serializer.serialize_none(),
-    }
 }

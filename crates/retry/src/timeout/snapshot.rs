@@ -10,7 +10,7 @@ pub struct TimeoutSnapshot {
     /// Whose time it is.
     pub name: Name,
     /// How long a call may take, in seconds.
-    #[cfg_attr(feature = "serde", serde(rename = "duration_seconds", serialize_with = "seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "duration_seconds", with = "seawall_core::observe::seconds"))]
     pub duration: Duration,
     /// What was counted since it was made.
     pub total: TimeoutTotal,
@@ -31,9 +31,4 @@ pub struct TimeoutTotal {
     pub refused: u64,
     /// Calls that were dropped by others, or panicked.
     pub abandoned: u64,
-}
-
-#[cfg(feature = "serde")]
-fn seconds<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(span.as_secs_f64())
 }
