@@ -331,8 +331,11 @@ impl Config {
         self.max_wait
     }
 
-    /// Checks everything; gives the name.
-    pub(crate) fn check(&self) -> Result<Name, ConfigError> {
+    /// Checks everything without a pool, and gives the name: for a file that is read before there is anything to run it.
+    ///
+    /// # Errors
+    /// Names the first field whose value cannot be.
+    pub fn check(&self) -> Result<Name, ConfigError> {
         let name = self.name.parse()?;
         Self::check_workers(&self.workers)?;
         for (field, most) in [

@@ -203,7 +203,7 @@ impl<U> State<U> {
         if self.lacks_a_worker() {
             return Some(self.crew.hire());
         }
-        if self.jobs.ready() == 0 {
+        if self.jobs.ready() == 0 || self.phase == Phase::Ending {
             return None;
         }
         // Whatever the policy says, jobs are not left to nobody.
@@ -287,7 +287,8 @@ impl<U> State<U> {
             self.jobs.promote(now);
         }
         calls.tend |= self.phase != Phase::Open;
-        if self.crew.live() > self.ceiling() {
+        // In the second stage of a drain nothing more begins: what waits is given back.
+        if self.phase == Phase::Ending || self.crew.live() > self.ceiling() {
             self.crew.leave(at);
             calls.worker = self.call();
             return Next::Leave;

@@ -123,3 +123,25 @@ proptest! {
         world.come_to_rest();
     }
 }
+
+/// A worker that was told to stop comes back before what waits has been given back.
+#[test]
+fn nothing_begins_in_the_second_stage_of_a_drain() {
+    use crate::state::{Calls, Next, State, Terms};
+    use seawall_core::random::Random;
+    use seawall_core::time::Timestamp;
+
+    let mut state = State::new(Config::new(1..=1), Random::new(1));
+    let seat = state.hire_to_floor().expect("one worker").at;
+    let (now, mut calls) = (Timestamp::ZERO, Calls::default());
+    for unit in 0..2 {
+        let terms = Terms { priority: Priority::Normal, deadline: Timestamp::NEVER, extra: None };
+        state.offer(unit, terms, now, false, &mut calls, &mut None).expect("there is room");
+    }
+    let Next::Job { ticket, .. } = state.next(seat, now, &mut calls) else { panic!("the first job") };
+    state.end();
+    state.complete(seat, ticket, now, &mut calls);
+    assert!(matches!(state.next(seat, now, &mut calls), Next::Leave));
+    assert_eq!(state.return_one().map(|job| job.unit), Some(1));
+    assert!(state.is_quiet());
+}

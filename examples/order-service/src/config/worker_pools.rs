@@ -1,14 +1,10 @@
 //! Who processes orders, and how many at once.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::ConfigError;
-use seawall_core::spawn::{Spawn, SpawnError, Spawner, Work};
-use seawall_core::time::BoxFuture;
-use seawall_worker_pool::{Config, Pool};
+use seawall_worker_pool::Config;
 use serde::Deserialize;
-use tracing::subscriber::{NoSubscriber, with_default};
 
 use super::rules::InvalidConfig;
 
@@ -55,26 +51,10 @@ impl WorkerPools {
 
 /// `config` for the pool that is called `name`, which the file and the caller need not say and cannot change.
 pub(crate) fn named_pool(config: Config, name: &'static str) -> Result<Config, ConfigError> {
-    // A pool is what checks a configuration; this one has nobody to work, and nobody is to hear of it.
-    let given = with_default(NoSubscriber::new(), || {
-        Pool::new(config.clone(), Spawner::custom(Arc::new(Nobody))).map(|pool| pool.name())
-    })?;
+    let given = config.check()?;
     if given.as_str() == name || given.as_str() == Config::new(1..=1).get_name() {
         Ok(config.name(name))
     } else {
         Err(ConfigError::new("name", given, format!("{name}, or left out")))
-    }
-}
-
-/// Starts nothing.
-struct Nobody;
-
-impl Spawn for Nobody {
-    fn spawn(&self, _task: BoxFuture) -> Result<(), SpawnError> {
-        Err(SpawnError::new("nothing is to be done"))
-    }
-
-    fn spawn_blocking(&self, _work: Work) -> Result<(), SpawnError> {
-        Err(SpawnError::new("nothing is to be done"))
     }
 }
