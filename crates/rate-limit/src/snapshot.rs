@@ -27,7 +27,7 @@ pub struct Snapshot {
     /// How many cells could be taken now.
     pub remaining: u32,
     /// After how long everything will be as if nothing had ever been taken, if nothing more is; in seconds.
-    #[cfg_attr(feature = "serde", serde(rename = "reset_after_seconds", serialize_with = "seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "reset_after_seconds", with = "seawall_core::observe::seconds"))]
     pub reset_after: Duration,
     /// Calls that passed within the limit.
     pub admitted: u64,
@@ -68,9 +68,4 @@ impl Limiter {
             bursts: sum(|counts| &counts.bursts),
         }
     }
-}
-
-#[cfg(feature = "serde")]
-fn seconds<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(span.as_secs_f64())
 }
