@@ -6,7 +6,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use seawall_core::spawn::Spawner;
-use seawall_worker_pool::{Config, Job, JobOptions, Pool};
+use seawall_worker_pool::{Config, Job, Pool};
 
 /// A picture to be made smaller.
 struct Resize(u32);
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
         let new: Pool<Resize> = Pool::of(Config::new(4..=4).name("new"), Spawner::threads())?;
         for picture in report.returned {
-            new.with(JobOptions::new()).try_resubmit(picture)?;
+            new.try_resubmit(picture)?;
         }
         // Whoever waits for a picture does not learn that it was made elsewhere.
         let (mut made, mut cut_off) = (0, 0);

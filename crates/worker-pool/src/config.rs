@@ -351,6 +351,9 @@ impl Config {
         if self.max_wait > Self::LONGEST {
             return Err(ConfigError::new("max_wait", format!("{:?}", self.max_wait), "at most 366 days"));
         }
+        if self.grace > Self::LONGEST {
+            return Err(ConfigError::new("grace", format!("{:?}", self.grace), "at most 366 days"));
+        }
         positive("keep_alive", self.keep_alive)?;
         if let Order::Aging(aging) = self.order {
             positive("order.aging", aging)?;
@@ -372,7 +375,7 @@ impl Config {
         if fewest <= most && (1..=Self::MOST_WORKERS).contains(&most) {
             return Ok(());
         }
-        let valid = format!("a range from the fewest to the most, which are 1 to {}", Self::MOST_WORKERS);
+        let valid = format!("from the fewest to the most, which is 1 to {}", Self::MOST_WORKERS);
         Err(ConfigError::new("workers", format!("{fewest}..={most}"), valid))
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct DeadLetters<U> {
 /// One of them, with the job if it can be run again.
 #[derive(Debug)]
 pub(crate) struct Buried<U> {
+    /// In which order they were buried.
+    pub(crate) order: u64,
     pub(crate) letter: DeadLetter,
     pub(crate) job: Option<(U, Terms)>,
 }
@@ -80,16 +82,11 @@ impl<U> DeadLetters<U> {
     }
 
     /// Keeps one more of at most `most`. Gives the one that had to go, to be dropped when the lock is released.
-    pub(crate) fn bury(&mut self, buried: Buried<U>, most: usize) -> Option<Buried<U>> {
+    pub(crate) fn bury(&mut self, mut buried: Buried<U>, most: usize) -> Option<Buried<U>> {
         self.total += 1;
-        if most == 0 {
-            self.evicted += 1;
-            return Some(buried);
-        }
-        let gone = if self.letters.len() >= most { self.letters.pop_front() } else { None };
-        self.evicted += u64::from(gone.is_some());
+        buried.order = self.total;
         self.letters.push_back(buried);
-        gone
+        self.shorten(most)
     }
 
     /// Gives one up, if there are more than `most`.
@@ -109,10 +106,11 @@ impl<U> DeadLetters<U> {
         self.letters.remove(at)
     }
 
-    /// Puts one back where it was, as nearly as can be told.
-    pub(crate) fn put_back(&mut self, buried: Buried<U>) {
-        let at = self.letters.iter().position(|other| other.letter.job > buried.letter.job);
-        self.letters.insert(at.unwrap_or(self.letters.len()), buried);
+    /// Puts one back where it was. Gives the one that has to go, as [`bury`](Self::bury) does.
+    pub(crate) fn put_back(&mut self, buried: Buried<U>, most: usize) -> Option<Buried<U>> {
+        let at = self.letters.partition_point(|other| other.order < buried.order);
+        self.letters.insert(at, buried);
+        self.shorten(most)
     }
 
     /// Forgets the one with this number.

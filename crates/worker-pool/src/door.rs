@@ -70,14 +70,6 @@ impl<'a, R: Runs> Door<'a, R> {
         Run::new(self.submit(work))
     }
 
-    /// Submits what a [drain](Pool::drain) of another pool gave back. Whoever waits for its result goes on waiting.
-    ///
-    /// # Errors
-    /// If the job was not taken; then it has been dropped.
-    pub fn try_resubmit(&self, returned: R::Unit) -> Result<(), Refused> {
-        self.try_admit(returned).map(drop)
-    }
-
     #[inline]
     fn admission(&self, unit: R::Unit, max_wait: Option<Duration>) -> Admission<'a, R> {
         let (terms, expires_in) = self.options.terms();

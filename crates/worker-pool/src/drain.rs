@@ -8,6 +8,7 @@ use seawall_core::time::Timestamp;
 
 use crate::event::Event;
 use crate::pool::Pool;
+use crate::returned::Returned;
 use crate::task::{Runs, Task};
 
 /// What became of the jobs of a pool that was [drained](Pool::drain).
@@ -23,8 +24,8 @@ pub struct Report<R: Runs = Task> {
     /// Jobs that were cut off, or cancelled by their handles.
     pub cancelled: u64,
     /// Jobs that had not begun, or were waiting for their next attempt: nothing is lost silently. Whoever holds their handles
-    /// waits on; [`Door::try_resubmit`](crate::Door::try_resubmit) gives them to another pool, and dropping them tells the handles.
-    pub returned: Vec<R::Unit>,
+    /// waits on; [`Pool::resubmit`] gives them to another pool, and dropping them tells the handles.
+    pub returned: Vec<Returned<R>>,
     /// Jobs that were told to stop and have not ended: work that blocks a thread and does not ask.
     pub running: usize,
 }
@@ -83,7 +84,7 @@ impl<R: Runs> Pool<R> {
     }
 
     /// The second stage.
-    fn stop(&self, returned: &mut Vec<R::Unit>) -> Duration {
+    fn stop(&self, returned: &mut Vec<Returned<R>>) -> Duration {
         let engine = self.engine();
         let (seats, grace) = {
             let mut state = engine.state.lock();
@@ -96,7 +97,7 @@ impl<R: Runs> Pool<R> {
         loop {
             let job = engine.state.lock().return_one();
             let Some(job) = job else { break };
-            returned.push(job.unit);
+            returned.push(Returned::new(job.unit, job.terms));
         }
         engine.tend_closed();
         grace

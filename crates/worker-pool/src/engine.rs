@@ -213,12 +213,12 @@ impl<U: Unit> Engine<U> {
         let (gone, kept) = {
             let mut state = self.state.lock();
             let most = state.config.dead_letters;
-            (state.dead.bury(Buried { letter, job }, most), most > 0)
+            (state.dead.bury(Buried { order: 0, letter, job }, most), most > 0)
         };
         if kept {
             self.tell(&Event::DeadLettered { name: self.name, job: id, reason });
         }
-        if let Some(Buried { letter, job }) = gone {
+        if let Some(Buried { letter, job, .. }) = gone {
             quietly(|| drop(job));
             if kept {
                 self.tell(&Event::DeadLetterEvicted { name: self.name, job: letter.job });

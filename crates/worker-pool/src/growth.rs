@@ -1,4 +1,5 @@
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use seawall_core::ConfigError;
 /// When a pool takes one worker more.
 ///
 /// Every `Fn(&Load) -> bool` is one. It is asked under the pool's lock: it must be quick, decide by the load alone, and not call
-/// the pool.
+/// the pool. A rule that panics wants no worker.
 pub trait Growth: Send + Sync + 'static {
     /// Whether there should be one worker more. Asked at every submission that queued a job, and when the pool looks at a queue
     /// that [stands](Self::look_again_after); never when there are as many workers as there may be.
@@ -107,7 +108,8 @@ impl GrowthPolicy {
             Self::Age { target_latency } => is_late(load, *target_latency),
             Self::DepthOrAge { target_latency } => load.queued > load.idle || is_late(load, *target_latency),
             Self::WhenFull | Self::ByHand => false,
-            Self::Custom(growth) => growth.grows(load),
+            // Its panic is under the pool's lock, in somebody else's call: it does not want one.
+            Self::Custom(growth) => catch_unwind(AssertUnwindSafe(|| growth.grows(load))).unwrap_or(false),
         }
     }
 
@@ -121,7 +123,7 @@ impl GrowthPolicy {
         match self {
             Self::Age { target_latency } | Self::DepthOrAge { target_latency } => Some(*target_latency),
             Self::QueueDepth | Self::WhenFull | Self::ByHand => None,
-            Self::Custom(growth) => growth.look_again_after(),
+            Self::Custom(growth) => catch_unwind(AssertUnwindSafe(|| growth.look_again_after())).unwrap_or(None),
         }
     }
 

@@ -38,9 +38,13 @@ impl<U: Unit> Drop for Presence<U> {
         if self.has_begun && is_missed {
             self.engine.wake_keeper();
         }
-        // Workers whose attempts it watched look at the time themselves.
+        // Workers whose attempts it watched look at the time themselves, and so do those who wait for room.
         if !self.engine.is_kept() {
-            let unwatched = self.engine.state.lock().unwatched();
+            let (unwatched, waiting) = {
+                let mut state = self.engine.state.lock();
+                (state.unwatched(), state.call_waiting())
+            };
+            waiting.into_iter().for_each(std::task::Waker::wake);
             for seat in unwatched {
                 seat.wake();
             }

@@ -68,7 +68,7 @@ impl<R: Runs> Pool<R> {
     }
 
     fn offer_again(&self, buried: Buried<R::Unit>) -> Result<(), Refused> {
-        let Buried { letter, job } = buried;
+        let Buried { order, letter, job } = buried;
         let Some((unit, mut terms)) = job else { return Ok(()) };
         let before = terms.begin_anew();
         match crate::submit::offer(self.engine(), unit, terms, self.engine().now(), false) {
@@ -76,7 +76,13 @@ impl<R: Runs> Pool<R> {
             Err(turned) => {
                 let mut terms = turned.terms;
                 terms.restore(before);
-                self.engine().state.lock().dead.put_back(Buried { letter, job: Some((turned.unit, terms)) });
+                let back = Buried { order, letter, job: Some((turned.unit, terms)) };
+                let gone = {
+                    let mut state = self.engine().state.lock();
+                    let most = state.config.dead_letters;
+                    state.dead.put_back(back, most)
+                };
+                drop(gone);
                 Err(self.engine().refuse(turned.reason))
             }
         }

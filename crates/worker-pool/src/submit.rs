@@ -216,17 +216,17 @@ pub(crate) fn offer<U: Unit>(
     let start = calls.start.take();
     engine.go(calls);
     match (start, offered) {
-        (Some(seat), Ok(ticket)) if !engine.try_start(&seat) => without_worker(engine, ticket),
+        (Some(seat), Ok(ticket)) if !engine.try_start(&seat) => without_worker(engine, ticket, reserved),
         (_, offered) => offered,
     }
 }
 
 /// A worker was wanted and none could be started. If nobody else is there, or the job has no room without it, it goes back.
 #[cold]
-fn without_worker<U: Unit>(engine: &Arc<Engine<U>>, ticket: Ticket) -> Result<Ticket, Turned<U>> {
+fn without_worker<U: Unit>(engine: &Arc<Engine<U>>, ticket: Ticket, reserved: bool) -> Result<Ticket, Turned<U>> {
     let job = {
         let mut state = engine.state.lock();
-        if state.crew.live() > 0 && state.keeps_its_bound() { None } else { state.take_back(ticket) }
+        if state.crew.live() > 0 && (reserved || state.keeps_its_bound()) { None } else { state.take_back(ticket) }
     };
     match job {
         Some(job) => {
@@ -319,19 +319,20 @@ impl<U: Unit> Drop for Spot<'_, U> {
 /// Runs a job in the task of its submitter.
 async fn run_here<U: Unit>(engine: &Arc<Engine<U>>, mut unit: U, mut terms: Terms) -> Result<Ticket, Refused> {
     let now = engine.now();
-    let id = engine.state.lock().run_elsewhere(&mut terms, now).map_err(|why| engine.refuse(why))?;
-    let mut here = Here { engine, running: true };
+    let seat = Arc::new(Seat::new(u32::MAX));
+    let id = engine.state.lock().run_elsewhere(&mut terms, &seat, now).map_err(|why| engine.refuse(why))?;
+    let mut here = Here { engine, id, running: true };
     let timeout = {
         let state = engine.state.lock();
         terms.extra.as_ref().and_then(|extra| extra.timeout).or(state.config.timeout)
     };
-    let mut attempt = Attempt::new(Arc::new(Seat::new(u32::MAX)), engine.clock.clone());
+    let mut attempt = Attempt::new(seat, engine.clock.clone());
     attempt.job = id;
     attempt.number = terms.failures() + 1;
     attempt.deadline = timeout.map_or(terms.deadline, |timeout| (now + timeout).min(terms.deadline));
     let (ended, _) = run(engine, &mut unit, &attempt, attempt.deadline, None).await;
     if let Ended::Tried(Tried::Succeeded) = ended {
-        engine.state.lock().end_elsewhere(End::Completed);
+        engine.state.lock().end_elsewhere(id, End::Completed);
         here.running = false;
         dismiss(unit, None);
         engine.tend_closed();
@@ -346,13 +347,14 @@ async fn run_here<U: Unit>(engine: &Arc<Engine<U>>, mut unit: U, mut terms: Term
 /// A job that runs where it was submitted. Dropped before its end, it was cancelled.
 struct Here<'a, U: Unit> {
     engine: &'a Arc<Engine<U>>,
+    id: u64,
     running: bool,
 }
 
 impl<U: Unit> Drop for Here<'_, U> {
     fn drop(&mut self) {
         if self.running {
-            self.engine.state.lock().end_elsewhere(End::Cancelled);
+            self.engine.state.lock().end_elsewhere(self.id, End::Cancelled);
             self.engine.tend_closed();
         }
     }

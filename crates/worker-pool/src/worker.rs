@@ -14,6 +14,9 @@ use crate::seat::Seat;
 use crate::state::{Calls, End, Next, Ran, Standing, Terms, Ticket, Waiting};
 use crate::unit::{Tried, Unit, Why, dismiss, quietly};
 
+/// How often a worker that finds nothing lets others run before it sleeps.
+const RESTS: u32 = 1;
+
 /// After how many jobs without a wait a worker lets others of its executor run.
 const STREAK: u32 = 128;
 
@@ -136,7 +139,7 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
     let mut attempt = Attempt::new(seat.clone(), engine.clock.clone());
     let mut done: Option<Done<U>> = None;
     let mut streak = 0;
-    let mut has_rested = false;
+    let mut rests = 0;
     loop {
         let mut calls = Calls::default();
         let now = engine.clock.now();
@@ -155,9 +158,9 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
         }
         if let Taken::Nothing = next {
             streak = 0;
-            if !has_rested {
+            if rests < RESTS {
                 // Under a stream of small jobs the next is there when others have run: to sleep and to be woken costs more.
-                has_rested = true;
+                rests += 1;
                 let_others_run().await;
                 continue;
             }
@@ -175,7 +178,7 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
             Taken::Leave => break,
         };
         let (Some(ticket), Some(unit)) = (presence.job, presence.unit.as_mut()) else { continue };
-        has_rested = false;
+        rests = 0;
         attempt.job = ticket.id;
         attempt.number = terms.failures() + 1;
         attempt.deadline = until;

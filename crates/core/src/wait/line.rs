@@ -157,6 +157,14 @@ impl Line {
         matches!(slot.state, State::Waiting { .. }).then_some(id.slot)
     }
 
+    /// Whom to wake so that the one in slot `at` looks after its place again; it goes on waiting.
+    pub fn call(&mut self, at: usize) -> Option<Waker> {
+        match &mut self.slots.get_mut(at)?.state {
+            State::Waiting { waker, .. } => waker.take(),
+            State::Free { .. } | State::Granted { .. } | State::Unserved(_) => None,
+        }
+    }
+
     /// When the one who waits in slot `at` came.
     pub fn since(&self, at: usize) -> Timestamp {
         self.waiter(at).map_or(Timestamp::NEVER, |waiter| waiter.since)

@@ -7,7 +7,7 @@ pub(super) mod workers {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
+    #[serde(deny_unknown_fields, expecting = "the fewest and the most, as `{ min = 3, max = 20 }`")]
     struct Workers {
         min: usize,
         max: usize,

@@ -14,7 +14,7 @@ fn the_defaults_are_valid() {
 #[test]
 #[expect(clippy::reversed_empty_ranges, reason = "what is refused")]
 fn workers_that_cannot_be_are_named() {
-    let valid = "must be a range from the fewest to the most, which are 1 to 1048576";
+    let valid = "must be from the fewest to the most, which is 1 to 1048576";
     says(&Config::new(5..=3), &format!("`workers` is 5..=3, {valid}"));
     says(&Config::new(0..=0), &format!("`workers` is 0..=0, {valid}"));
     says(&Config::new(1..=(1 << 20) + 1), &format!("`workers` is 1..=1048577, {valid}"));

@@ -18,6 +18,8 @@ pub(crate) struct Crew {
     live: usize,
     busy: usize,
     coming: usize,
+    /// Those of them who were hired and have not been seen at all: it may be that they cannot be started.
+    starting: usize,
 }
 
 /// One worker's place.
@@ -25,6 +27,7 @@ pub(crate) struct Crew {
 struct Post {
     seat: Arc<Seat>,
     phase: Phase,
+    is_new: bool,
     /// Since when it waits, or is at work.
     since: Timestamp,
     /// Of one at work: until when the attempt at which job may take, if somebody watches for that.
@@ -58,7 +61,7 @@ pub(crate) enum Standing {
 
 impl Crew {
     pub(crate) const fn new() -> Self {
-        Self { posts: Vec::new(), free: Vec::new(), idle: Vec::new(), live: 0, busy: 0, coming: 0 }
+        Self { posts: Vec::new(), free: Vec::new(), idle: Vec::new(), live: 0, busy: 0, coming: 0, starting: 0 }
     }
 
     /// How many workers there are.
@@ -85,16 +88,38 @@ impl Crew {
     pub(crate) fn hire(&mut self) -> Arc<Seat> {
         self.live += 1;
         self.coming += 1;
+        self.starting += 1;
         // A seat of its own, though an earlier worker sat here: orders to that one do not concern this one.
         let at = self.free.pop().unwrap_or_else(|| u32::try_from(self.posts.len()).expect("workers are far fewer"));
         let seat = Arc::new(Seat::new(at));
-        let post =
-            Post { seat: seat.clone(), phase: Phase::Coming, since: Timestamp::ZERO, watched: None, waker: None };
+        let post = Post {
+            seat: seat.clone(),
+            phase: Phase::Coming,
+            is_new: true,
+            since: Timestamp::ZERO,
+            watched: None,
+            waker: None,
+        };
         match self.posts.get_mut(at as usize) {
             Some(free) => *free = post,
             None => self.posts.push(post),
         }
         seat
+    }
+
+    /// How many were hired and have not been seen at all.
+    pub(crate) const fn starting(&self) -> usize {
+        self.starting
+    }
+
+    /// A worker comes and asks.
+    #[inline]
+    pub(crate) fn arrive(&mut self, at: u32) {
+        let post = &mut self.posts[at as usize];
+        if post.is_new {
+            post.is_new = false;
+            self.starting -= 1;
+        }
     }
 
     /// Wakes whoever came to wait last.
@@ -176,6 +201,7 @@ impl Crew {
     pub(crate) fn leave(&mut self, at: u32) -> (bool, Option<Waker>) {
         let post = &mut self.posts[at as usize];
         let phase = std::mem::replace(&mut post.phase, Phase::Free);
+        self.starting -= usize::from(std::mem::take(&mut post.is_new));
         let waker = post.waker.take();
         match phase {
             Phase::Free => return (false, None),

@@ -45,7 +45,7 @@ impl<U> State<U> {
                         ticket
                     }
                     Ran::Elsewhere(id) => {
-                        self.elsewhere -= 1;
+                        self.leave_elsewhere(id);
                         self.jobs.push_delayed(id, unit, terms, due)
                     }
                 };
@@ -55,7 +55,7 @@ impl<U> State<U> {
         }
         match ran {
             Ran::OnSeat(seat, ticket) => self.free(seat, ticket, now, calls),
-            Ran::Elsewhere(_) => self.elsewhere -= 1,
+            Ran::Elsewhere(id) => self.leave_elsewhere(id),
         }
         self.ledger.count(end);
         calls.tend |= self.phase != Phase::Open;

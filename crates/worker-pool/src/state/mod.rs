@@ -59,8 +59,8 @@ pub(crate) struct State<U> {
     turns: Turns,
     line_turns: Turns,
     random: Random,
-    /// Jobs that run where they were submitted.
-    elsewhere: usize,
+    /// Jobs that run where they were submitted, each with what it can be told by.
+    elsewhere: Vec<(u64, Arc<Seat>)>,
     /// Who waits for the end of all jobs.
     drainers: Vec<(u64, Waker)>,
 }
@@ -106,7 +106,7 @@ impl<U> State<U> {
             turns: Turns::default(),
             line_turns: Turns::default(),
             random,
-            elsewhere: 0,
+            elsewhere: Vec::new(),
             drainers: Vec::new(),
             config,
         }
@@ -136,7 +136,7 @@ impl<U> State<U> {
 
     /// How many jobs run, wherever.
     pub(crate) const fn running(&self) -> usize {
-        self.crew.busy() + self.elsewhere
+        self.crew.busy() + self.elsewhere.len()
     }
 
     /// How many submitters wait for room.
@@ -286,6 +286,7 @@ impl<U> State<U> {
         if self.jobs.delayed() > 0 {
             self.jobs.promote(now);
         }
+        self.crew.arrive(at);
         calls.tend |= self.phase != Phase::Open;
         // In the second stage of a drain nothing more begins: what waits is given back.
         if self.phase == Phase::Ending || self.crew.live() > self.ceiling() {
@@ -303,6 +304,10 @@ impl<U> State<U> {
                 return Next::Leave;
             }
             self.grant_into(calls);
+            // There is one worker more than before, and others may wait for the next.
+            if calls.start.is_none() {
+                calls.start = self.grow(now);
+            }
             return Next::Nothing;
         };
         if self.jobs.is_first_expired(lane, now) {
@@ -350,7 +355,7 @@ impl<U> State<U> {
     }
 
     /// A job that will run where it was submitted.
-    pub(crate) fn run_elsewhere(&mut self, terms: &mut Terms, now: Timestamp) -> Result<u64, Reason> {
+    pub(crate) fn run_elsewhere(&mut self, terms: &mut Terms, seat: &Arc<Seat>, now: Timestamp) -> Result<u64, Reason> {
         self.limit(terms, now);
         if self.phase != Phase::Open {
             return Err(Reason::Stopped);
@@ -360,19 +365,29 @@ impl<U> State<U> {
         }
         self.ledger.submitted += 1;
         self.meter.arrived(now);
-        self.elsewhere += 1;
-        Ok(self.jobs.number())
+        let id = self.jobs.number();
+        self.elsewhere.push((id, seat.clone()));
+        Ok(id)
+    }
+
+    /// It does not run there any more.
+    pub(super) fn leave_elsewhere(&mut self, id: u64) {
+        self.elsewhere.retain(|(other, _)| *other != id);
     }
 
     /// It has ended.
-    pub(crate) fn end_elsewhere(&mut self, end: End) {
-        self.elsewhere -= 1;
+    pub(crate) fn end_elsewhere(&mut self, id: u64, end: End) {
+        self.leave_elsewhere(id);
         self.ledger.count(end);
     }
 
     /// Whether time will bring something that somebody waits for.
     pub(crate) fn is_kept_for(&mut self) -> bool {
-        self.jobs.delayed() > 0 || self.line.waiting() > 0 || self.next_cut().is_some()
+        let stands = self.jobs.ready() > 0 && self.crew.live() < self.ceiling();
+        let is_watched = stands && self.config.growth.look_again_after().is_some();
+        let may_leave = self.crew.idle_longest().is_some() && self.crew.live() > self.floor();
+        let waits = self.jobs.delayed() > 0 || self.line.waiting() > 0 || self.next_cut().is_some();
+        waits || is_watched || may_leave
     }
 
     /// What time has brought. Gives when to look again; ask again while it names somebody to wake or to start. Only one
@@ -447,7 +462,11 @@ impl<U> State<U> {
             seat.order_stop(id);
             Some(seat.clone())
         });
-        ordered.collect()
+        let elsewhere = self.elsewhere.iter().map(|(id, seat)| {
+            seat.order_stop(*id);
+            seat.clone()
+        });
+        ordered.chain(elsewhere).collect()
     }
 
     /// Takes no more jobs.

@@ -74,14 +74,22 @@ impl<U> State<U> {
         if reserved {
             return Ok(());
         }
+        let may_hire = self.config.growth.when_full() && self.crew.live() < self.ceiling();
         let reason = if !self.lane_has_room(terms.priority) {
+            let passes = self.is_awaited() || self.line.waiting_in(terms.priority as usize) > 0;
+            // The new worker would take this job, and no other.
+            let is_for_it = self.promised() <= self.crew.available();
+            if may_hire && is_for_it && !passes {
+                calls.start = Some(self.crew.hire());
+                return Ok(());
+            }
             Reason::DepthLimit
         } else if self.is_awaited() {
             // Nobody passes those who wait for this room.
             Reason::Full
         } else if self.has_room() {
             return Ok(());
-        } else if self.config.growth.when_full() && self.crew.live() < self.ceiling() {
+        } else if may_hire {
             calls.start = Some(self.crew.hire());
             return Ok(());
         } else {
@@ -132,7 +140,8 @@ impl<U> State<U> {
 
     #[inline(never)]
     fn grant_first(&mut self) -> Option<Waker> {
-        if !self.has_room() {
+        // A worker that has not been seen may not come: it serves those who wait for room when it does.
+        if self.promised() + self.crew.starting() >= self.config.queue + self.crew.available() {
             return None;
         }
         let heads = Priority::ALL.map(|priority| {
@@ -174,6 +183,12 @@ impl<U> State<U> {
         if self.waits.len() > 2 * self.line.waiting() + 64 {
             self.waits.retain(|Reverse((_, id))| self.line.slot_of(*id).is_some());
         }
+    }
+
+    /// Whom to wake of those who wait for room: nobody looks at the time for them any more.
+    pub(crate) fn call_waiting(&mut self) -> Vec<Waker> {
+        let line = &mut self.line;
+        self.waits.iter().filter_map(|Reverse((_, id))| line.slot_of(*id).and_then(|at| line.call(at))).collect()
     }
 
     /// When the next of those who wait gives up, if any does.

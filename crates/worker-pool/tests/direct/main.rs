@@ -4,6 +4,7 @@
 mod cancel;
 mod desk;
 mod faults;
+mod newest;
 mod panics;
 mod policies;
 mod room;

@@ -243,7 +243,7 @@ impl World {
         }
         for job in report.returned {
             let Some(pool) = to else { continue };
-            if pool.with(seawall_worker_pool::JobOptions::new()).try_resubmit(job).is_ok() {
+            if pool.try_resubmit(job).is_ok() {
                 self.pools[1 - from].history.lock().resubmitted += 1;
             }
         }
