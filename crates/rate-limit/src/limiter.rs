@@ -12,7 +12,7 @@ use seawall_core::time::{Clock, Now, Timestamp};
 use seawall_core::{Name, Shared};
 
 use crate::burst::{Noted, Watch};
-use crate::cell::{Cell, Decision, Denied, Granted, Store};
+use crate::cell::{Cell, Decision, Denied, Granted, Steps, Store};
 use crate::figures::{Figures, Limits};
 use crate::grant::{Grant, Origin};
 use crate::limit::{Refused, Taken, Want};
@@ -47,11 +47,13 @@ pub type RateLimiter = Shared<Limiter>;
 pub struct Limiter {
     cell: Cell,
     clock: Clock,
+    steps: Steps,
     name: Name,
     /// Which limiter of this process.
     id: u32,
     shadow: AtomicBool,
-    /// Whether refusals are enforced and nobody watches for bursts: then a call is decided by its cell alone.
+    /// Whether refusals are enforced, nobody watches for bursts and the clock never steps back: then a call is decided by its cell
+    /// alone.
     plain: AtomicBool,
     /// How long a call without a deadline waits, in nanoseconds.
     max_wait: AtomicU64,
@@ -101,7 +103,8 @@ impl Limiter {
             _ => cells,
         };
         let epoch = self.cell.epoch().read();
-        match self.cell.take_up_to(Want::now(now, cells), &self.clock) {
+        self.steps.note(now);
+        match self.noted(self.cell.take_up_to(Want::now(now, cells), &self.clock)) {
             Ok(granted) => self.granted(granted, epoch),
             Err(_) => unreachable!("no cell at all is always granted"),
         }
@@ -142,7 +145,8 @@ impl Limiter {
 
     /// Gives back cells that were not used, as much of them as is safe: what is kept of all that was granted satisfies the limit
     /// as if the rest had never been asked for, so that nothing is minted. A token bucket takes back less the later it comes; a
-    /// window takes back all of it while it counts. What another limiter granted, or this one under another quota, is not taken.
+    /// window takes back all of it while it counts. What another limiter granted, or this one under another quota or before its clock
+    /// was seen to step back, is not taken.
     pub fn refund(&self, grant: Grant) {
         self.give_back(grant, self.clock.now());
     }
@@ -170,13 +174,37 @@ impl Limiter {
     pub(crate) fn decide(&self, want: Want) -> Result<Grant, Throttled> {
         let Want { now, cells, max_wait } = want;
         if !self.plain.load(Ordering::Relaxed) {
+            return self.decide_otherwise(now, cells, max_wait);
+        }
+        self.decide_by_cell::<false>(now, cells, max_wait)
+    }
+
+    /// Where a call is not decided by its cell alone. What is wanted comes word by word: a call that is decided elsewhere need not
+    /// have written it anywhere.
+    #[cold]
+    #[inline(never)]
+    fn decide_otherwise(&self, now: Timestamp, cells: u32, max_wait: u64) -> Result<Grant, Throttled> {
+        if self.shadow.load(Ordering::Relaxed) || self.watch.get().is_some() {
             return self.decide_watched(now, cells, max_wait);
         }
+        self.decide_by_cell::<true>(now, cells, max_wait)
+    }
+
+    /// `STEPS`: whether the clock may step back.
+    #[inline(always)]
+    fn decide_by_cell<const STEPS: bool>(&self, now: Timestamp, cells: u32, max_wait: u64) -> Result<Grant, Throttled> {
+        let note = |at| {
+            if STEPS {
+                self.steps.note(at);
+            }
+        };
+        let noted = |decision| if STEPS { self.noted(decision) } else { decision };
         // Each kind of cell is answered by itself: a decision that all of them wrote to one place would have to be read from it.
         // The epoch is read before the cell is asked: whatever the receipt is written for, it is not written for a later one.
         match &self.cell {
             Cell::Gcra(cell) => {
                 let epoch = cell.epoch().read();
+                note(now);
                 match cell.take_quickly(now, cells, max_wait) {
                     Some(decision) => self.answer(decision, epoch, cells),
                     None => self.answer(cell.take_slowly(now, cells, max_wait, &self.clock), epoch, cells),
@@ -184,23 +212,22 @@ impl Limiter {
             }
             Cell::Window(cell) => {
                 let epoch = cell.epoch().read();
+                note(now);
                 match cell.take_quickly(now, cells, max_wait) {
                     Some(decision) => self.answer(decision, epoch, cells),
-                    None => self.answer(cell.take_slowly(now, cells, max_wait, &self.clock), epoch, cells),
+                    None => self.answer(noted(cell.take_slowly(now, cells, max_wait, &self.clock)), epoch, cells),
                 }
             }
             Cell::Sharded(cell) => {
                 let epoch = cell.cell().epoch().read();
-                self.answer(cell.take(now, cells, max_wait, &self.clock), epoch, cells)
+                note(now);
+                self.answer(noted(cell.take(now, cells, max_wait, &self.clock)), epoch, cells)
             }
             Cell::Locked(cell) => self.decide_under_lock(&**cell, now, cells, max_wait),
         }
     }
 
-    /// Where bursts are watched for, or the limit is not enforced. What is wanted comes word by word: a call that is decided
-    /// elsewhere need not have written it anywhere.
-    #[cold]
-    #[inline(never)]
+    /// Where bursts are watched for, or the limit is not enforced.
     fn decide_watched(&self, now: Timestamp, cells: u32, max_wait: u64) -> Result<Grant, Throttled> {
         if let Some(watch) = self.watch.get()
             && cells > 0
@@ -209,7 +236,8 @@ impl Limiter {
             return self.denied(denied, now, cells);
         }
         let epoch = self.cell.epoch().read();
-        match self.cell.take(Want { now, cells, max_wait }, &self.clock) {
+        self.steps.note(now);
+        match self.noted(self.cell.take(Want { now, cells, max_wait }, &self.clock)) {
             Ok(granted) => Ok(self.granted(granted, epoch)),
             Err(denied) => self.denied(denied, now, cells),
         }
@@ -224,7 +252,17 @@ impl Limiter {
         max_wait: u64,
     ) -> Result<Grant, Throttled> {
         let epoch = cell.epoch().read();
-        self.answer(cell.take(Want { now, cells, max_wait }, &self.clock), epoch, cells)
+        self.steps.note(now);
+        self.answer(self.noted(cell.take(Want { now, cells, max_wait }, &self.clock)), epoch, cells)
+    }
+
+    /// Notes when cells were granted by a cell that may have read the clock again.
+    #[inline(always)]
+    fn noted(&self, decision: Decision) -> Decision {
+        if let Ok(granted) = &decision {
+            self.steps.note(granted.taken.at);
+        }
+        decision
     }
 
     #[inline(always)]
@@ -370,10 +408,13 @@ impl Limiter {
     }
 
     pub(crate) fn give_back(&self, Grant { taken, origin, .. }: Grant, now: Timestamp) {
+        if self.steps.has_stepped(&self.clock) {
+            self.cell.end_receipts();
+        }
         let epoch = origin.generation();
         if taken.cells > 0 && origin == self.origin(epoch) && self.cell.epoch().takes(epoch) && now >= taken.at {
             self.counts.lane().count(|counts| &counts.given_back);
-            self.cell.give_back(taken, epoch, now);
+            self.cell.give_back(taken, epoch, &|| self.clock.now().max(now));
         }
     }
 

@@ -224,12 +224,14 @@ impl GcraCell {
         true
     }
 
-    pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
+    pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: &dyn Fn() -> Timestamp) {
         let mut slow = self.slow.lock();
         let mut tat = self.tat.load(Ordering::Acquire);
         // After the word was read: whatever ends the epoch now changes the word first.
         while self.epoch.takes(epoch) {
             let (gcra, _) = self.published.read();
+            // After the word too: no time by which anything in it was taken is later.
+            let now = now();
             let give_back = |(tat, turns): &mut (u64, Turns)| {
                 let (refund, after) = gcra.refundable_by_turns(*tat, &taken, gcra.ticks(now), *turns);
                 (*tat, *turns) = (*tat - refund, after);

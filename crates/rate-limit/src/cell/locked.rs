@@ -32,8 +32,8 @@ pub(crate) trait Store: Send + Sync {
     fn look(&self, at: Timestamp, cells: u32) -> Result<(Figures, Limits), Denied>;
     fn limits(&self) -> Limits;
     fn epoch(&self) -> &Epoch;
-    /// Gives back what was taken in this epoch.
-    fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp);
+    /// Gives back what was taken in this epoch, at the time that it is once nobody else changes the state.
+    fn give_back(&self, taken: Taken, epoch: u32, now: &dyn Fn() -> Timestamp);
     /// Whether the quota could be replaced by this one.
     fn check(&self, quota: Quota, algorithm: Algorithm) -> Result<(), ConfigError>;
     fn carry(&self, quota: Quota, algorithm: Algorithm, carry: Carry, now: Timestamp) -> Result<(), ConfigError>;
@@ -111,9 +111,10 @@ impl<L: Built> Store for Locked<L> {
         &self.epoch
     }
 
-    fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
+    fn give_back(&self, taken: Taken, epoch: u32, now: &dyn Fn() -> Timestamp) {
         let Inner { limit, state, line, .. } = &mut *self.inner.lock();
         if self.epoch.takes(epoch) {
+            let now = now();
             line.of(epoch).give_back(state, &taken, now, |state| limit.give_back(state, taken, now));
         }
     }

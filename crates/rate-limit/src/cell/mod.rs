@@ -157,8 +157,17 @@ impl Cell {
         }
     }
 
-    /// Gives back what is safe to give back of what was taken in this epoch.
-    pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
+    /// Takes back nothing of what was granted so far.
+    pub(crate) fn end_receipts(&self) {
+        self.epoch().advance();
+        if let Self::Sharded(cell) = self {
+            cell.end_leases();
+        }
+    }
+
+    /// Gives back what is safe to give back of what was taken in this epoch. `now` is asked once the state is known from which it is
+    /// given back: at an earlier time it would be more, and those who have taken meanwhile would have had it already.
+    pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: &dyn Fn() -> Timestamp) {
         match self {
             Self::Gcra(cell) => cell.give_back(taken, epoch, now),
             Self::Window(cell) => cell.freeze().give_back(taken, epoch, now),

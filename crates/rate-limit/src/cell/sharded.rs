@@ -167,13 +167,13 @@ impl Sharded {
     }
 
     /// Gives back what is safe to give back.
-    pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: Timestamp) {
+    pub(crate) fn give_back(&self, taken: Taken, epoch: u32, now: &dyn Fn() -> Timestamp) {
         if taken.mark & LEASED == 0 {
             return self.cell.give_back(taken, epoch, now);
         }
         if self.cell.epoch().takes(epoch) {
             let ends = u32::try_from(taken.mark & Lease::COUNT).unwrap_or_default();
-            self.put(Cells { count: taken.cells, ends }, epoch, now);
+            self.put(Cells { count: taken.cells, ends }, epoch, now());
         }
     }
 

@@ -21,6 +21,11 @@ impl Steps {
         Self { latest: (!clock.is_same(&Clock::system())).then(|| AtomicU64::new(0)) }
     }
 
+    /// Whether the clock may step back at all.
+    pub(crate) const fn may_come(&self) -> bool {
+        self.latest.is_some()
+    }
+
     /// Something is asked, or was granted, by this time. To be called after the epoch was read that is written on the receipt:
     /// whoever has read the epoch that begins with a step is noted after it.
     #[inline(always)]

@@ -279,9 +279,10 @@ pub(crate) struct Frozen<'a> {
 
 impl Frozen<'_> {
     /// Gives back what was taken in this epoch.
-    pub(crate) fn give_back(&mut self, taken: Taken, epoch: u32, now: Timestamp) {
+    pub(crate) fn give_back(&mut self, taken: Taken, epoch: u32, now: &dyn Fn() -> Timestamp) {
         let Slow { window, state, line, .. } = &mut *self.slow;
         if self.cell.epoch.takes(epoch) {
+            let now = now();
             line.of(epoch).give_back(state, &taken, now, |state| window.give_back(state, taken, now));
         }
     }

@@ -118,7 +118,7 @@ impl Keep for GcraStore {
         self.table.epoch()
     }
 
-    fn give_back(&self, print: Print, taken: Taken, epoch: u32, now: Timestamp) {
+    fn give_back(&self, print: Print, taken: Taken, epoch: u32, now: &dyn Fn() -> Timestamp) {
         let (gcra, _) = self.class(print.class()).read();
         self.table.give_back(print, &gcra, &taken, epoch, now);
     }

@@ -355,7 +355,7 @@ impl<K: ?Sized, S> KeyedLimiter<K, S> {
             && now >= taken.at
         {
             self.counts.lane().count(|counts| &counts.given_back);
-            self.store.keep().give_back(print, taken, origin.generation(), now);
+            self.store.keep().give_back(print, taken, origin.generation(), &|| self.clock.now().max(now));
         }
     }
 

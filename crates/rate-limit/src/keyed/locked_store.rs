@@ -86,7 +86,7 @@ impl<L: Built> Keep for LockedStore<L> {
         &self.epoch
     }
 
-    fn give_back(&self, print: Print, taken: Taken, epoch: u32, now: Timestamp) {
+    fn give_back(&self, print: Print, taken: Taken, epoch: u32, now: &dyn Fn() -> Timestamp) {
         let is_valid = || self.epoch.takes(epoch);
         self.table(print.class()).give_back(print, taken, is_valid, now);
     }

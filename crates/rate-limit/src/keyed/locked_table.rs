@@ -248,13 +248,19 @@ impl<L: Limit> LockedTable<L> {
 
     /// Gives back what is safe to give back, if the receipt `is_valid`; nothing to a key that has
     /// no slot.
-    pub(crate) fn give_back(&self, print: Print, taken: Taken, is_valid: impl FnOnce() -> bool, now: Timestamp) {
+    pub(crate) fn give_back(
+        &self,
+        print: Print,
+        taken: Taken,
+        is_valid: impl FnOnce() -> bool,
+        now: &dyn Fn() -> Timestamp,
+    ) {
         let mut set = self.set(print);
         if let Some(way) = set.find(print)
             && is_valid()
         {
             let Set { rule, states, .. } = &mut *set;
-            rule.limit.give_back(&mut states[way], taken, now);
+            rule.limit.give_back(&mut states[way], taken, now());
         }
     }
 

@@ -33,8 +33,8 @@ pub(super) trait Keep: Send + Sync {
     fn limits(&self, class: u8) -> Limits;
     /// To be read before something is taken, and written on its receipt.
     fn epoch(&self) -> &Epoch;
-    /// Gives back what is safe to give back of what was granted in this epoch.
-    fn give_back(&self, print: Print, taken: Taken, epoch: u32, now: Timestamp);
+    /// Gives back what is safe to give back of what was granted in this epoch, at the time that it is once the key's state is known.
+    fn give_back(&self, print: Print, taken: Taken, epoch: u32, now: &dyn Fn() -> Timestamp);
     /// Makes the key one that was never seen.
     fn reset(&self, print: Print);
     /// Whether the quotas of all classes could be replaced by these.

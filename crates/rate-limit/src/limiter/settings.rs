@@ -11,7 +11,7 @@ use super::Limiter;
 use crate::adaptive::checked_load;
 use crate::algorithm::Algorithm;
 use crate::burst::Watch;
-use crate::cell::Cell;
+use crate::cell::{Cell, Steps};
 use crate::config::{Config, Mode};
 use crate::event::Event;
 use crate::limit::Carry;
@@ -35,9 +35,9 @@ impl Settings {
         if self.config.adaptive.is_some() { self.config.quota.scaled(self.share) } else { self.config.quota }
     }
 
-    /// Whether a call is decided by its cell alone.
-    fn is_plain(&self) -> bool {
-        self.config.mode == Mode::Enforce && self.config.burst.is_none()
+    /// Whether a call is decided by its cell alone, on a clock with these steps.
+    fn is_plain(&self, steps: &Steps) -> bool {
+        self.config.mode == Mode::Enforce && self.config.burst.is_none() && !steps.may_come()
     }
 
     /// Whether `cell` can keep every quota that may hold.
@@ -128,13 +128,15 @@ impl Configure for Limiter {
         let settings = Settings::new(config);
         let cell = Cell::scaled(settings.quota(), settings.config.algorithm, settings.config.scaling, now)?;
         settings.check(&cell)?;
+        let steps = Steps::new(&clock);
         Ok(Self {
             cell,
             clock,
             name,
             id: next_id(),
             shadow: AtomicBool::new(settings.config.mode == Mode::Shadow),
-            plain: AtomicBool::new(settings.is_plain()),
+            plain: AtomicBool::new(settings.is_plain(&steps)),
+            steps,
             max_wait: AtomicU64::new(max_wait),
             counts: Striped::new(stripe::seats()),
             watch,
@@ -166,7 +168,7 @@ impl Configure for Limiter {
             self.watch_for(&next, now)?;
             self.cell.carry(next.quota(), next.config.algorithm, next.config.carry, now)?;
             self.shadow.store(next.config.mode == Mode::Shadow, Ordering::Relaxed);
-            self.plain.store(next.is_plain(), Ordering::Relaxed);
+            self.plain.store(next.is_plain(&self.steps), Ordering::Relaxed);
             self.max_wait.store(next.config.max_wait_nanos(), Ordering::Relaxed);
             let event = Event::Reconfigured { name: self.name, from, to: next.quota() };
             let observer: Option<Arc<dyn Observer<Event>>> = next.config.observer.clone();

@@ -24,6 +24,8 @@ pub(crate) struct Model<L: Limit> {
     longest_wait: u64,
     turns: Turns,
     epoch: u32,
+    /// The latest time by which anything was asked since the clock was seen to step back.
+    latest: Timestamp,
     history: History<L>,
     /// What is carried at most, where a quota permits all that was granted under those before.
     pub(crate) ceiling: Option<Ceiling<L>>,
@@ -154,6 +156,7 @@ impl<L: Limit> Model<L> {
             longest_wait: 0,
             turns,
             epoch: 0,
+            latest: Timestamp::ZERO,
             history,
             ceiling: None,
             quota,
@@ -163,6 +166,7 @@ impl<L: Limit> Model<L> {
 
     pub(crate) fn take(&mut self, want: Want) -> Result<Receipt, Refused> {
         let epoch = self.epoch;
+        self.latest = self.latest.max(want.now);
         if self.kind == Kind::Word {
             let tried = self.limit.take(&mut self.state.clone(), want);
             match tried {
@@ -250,6 +254,10 @@ impl<L: Limit> Model<L> {
     }
 
     pub(crate) fn give_back(&mut self, receipt: Receipt, now: Timestamp) -> bool {
+        if now < self.latest {
+            self.begin_epoch();
+            self.latest = now;
+        }
         let taken = receipt.taken;
         let accepted = taken.cells > 0 && receipt.epoch == self.epoch && now >= taken.at;
         if accepted {

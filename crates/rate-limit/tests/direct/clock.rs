@@ -1,11 +1,11 @@
 //! A clock that steps: no panic, nothing minted, nobody locked out for longer than the quota takes to refill.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use seawall_core::time::{BoxFuture, Clock, TimeDriver, Timestamp};
-use seawall_rate_limit::{Algorithm, RateLimiter};
+use seawall_rate_limit::{Algorithm, Config, Quota, RateLimiter, Scaling};
 
 use crate::support::*;
 
@@ -176,4 +176,92 @@ fn a_turn_that_is_given_up_by_a_clock_that_stepped_back_forgets_nobody_who_passe
         let more = exhaust(limiter);
         assert!(more <= 1, "{algorithm:?}: {more} pass in the place of one turn: those who passed are forgotten");
     });
+}
+
+/// Twenty at once, and one more each 100 ms.
+fn twenty(algorithm: Algorithm) -> Config {
+    Config::new(Quota::per_second(10).burst(20)).algorithm(algorithm)
+}
+
+#[test]
+fn what_is_given_back_before_and_after_a_clock_passes_its_old_time_again_mints_nothing() {
+    for scaling in [Scaling::Strict, Scaling::Sharded] {
+        for algorithm in [Algorithm::Gcra, Algorithm::TokenSteps] {
+            let (limiter, time) = limiter(twenty(algorithm).scaling(scaling));
+            let first = limiter.check_n(10).expect("half of it");
+            time.advance(SECOND / 2);
+            let second = limiter.check_n(10).expect("the other half");
+            time.step_back(SECOND / 2);
+            limiter.refund(first);
+            time.advance(9 * SECOND / 10);
+            let before = limiter.take_up_to(20).cells();
+            limiter.refund(second);
+            let after = limiter.take_up_to(20).cells();
+            assert!(before + after <= 20, "{algorithm:?}, {scaling:?}: {before} and {after} of 20 at one time");
+        }
+    }
+}
+
+#[test]
+fn receipts_of_after_a_step_back_are_taken() {
+    for algorithm in algorithms() {
+        let (limiter, time) = limiter(config(algorithm));
+        let before = limiter.check().expect("the first");
+        time.step_back(NANO);
+        limiter.refund(before);
+        assert_eq!(limiter.snapshot().given_back, 0, "{algorithm:?}: of before");
+        time.advance(SECOND);
+        let after = limiter.check().expect("one of ten");
+        limiter.refund(after);
+        assert_eq!(limiter.snapshot().given_back, 1, "{algorithm:?}: of after");
+    }
+}
+
+type Meanwhile = Box<dyn FnOnce() + Send>;
+
+/// A clock of which whoever reads it is held up once, while others go on.
+#[derive(Default)]
+struct HoldsUp {
+    time: Faulty,
+    meanwhile: Mutex<Option<Meanwhile>>,
+}
+
+impl HoldsUp {
+    fn next(&self, meanwhile: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().expect("nobody panics") = Some(Box::new(meanwhile));
+    }
+}
+
+impl TimeDriver for HoldsUp {
+    fn now(&self) -> Timestamp {
+        let now = self.time.now();
+        let meanwhile = self.meanwhile.lock().expect("nobody panics").take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+        now
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture {
+        self.time.sleep_until(at)
+    }
+}
+
+#[test]
+fn who_is_held_up_after_reading_the_clock_gives_back_no_more_than_who_is_not() {
+    for algorithm in [Algorithm::Gcra, Algorithm::TokenSteps] {
+        let clock = Arc::new(HoldsUp::default());
+        clock.time.set(2 * DAY);
+        let limiter = RateLimiter::with_clock(twenty(algorithm), Clock::custom(clock.clone())).expect("valid");
+        let mine = limiter.check_n(10).expect("half of it");
+        let (others, time) = (limiter.clone(), clock.clone());
+        clock.next(move || {
+            time.time.advance(SECOND);
+            others.check_n(10).expect("the other half");
+        });
+        limiter.refund(mine);
+        assert_eq!(limiter.snapshot().given_back, 1, "{algorithm:?}");
+        let left = limiter.take_up_to(20).cells();
+        assert!(left <= 10, "{algorithm:?}: {left} beside 10 of 20 at one time");
+    }
 }

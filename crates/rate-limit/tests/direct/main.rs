@@ -8,6 +8,7 @@ mod operations;
 mod reconfigure;
 mod refunds;
 mod reservations;
+mod schedules;
 mod shadow;
 mod snapshot;
 mod support;

@@ -61,7 +61,7 @@ fn run(keys: usize, steps: &[Step], gcras: &[Gcra]) -> Result<Model<Gcra>, TestC
                 if let Some(index) = receipts.len().checked_sub(ago + 1) {
                     let (key, taken, exact) = receipts.remove(index);
                     let class = usize::from(key) % gcras.len();
-                    table.give_back(self::print(key, class_of(class)), &gcras[class], &taken, 0, now);
+                    table.give_back(self::print(key, class_of(class)), &gcras[class], &taken, 0, &|| now);
                     let state = model.state(key);
                     *state -= gcras[class].refundable(*state, &exact, gcras[class].ticks(now), false);
                 }
@@ -97,7 +97,7 @@ fn keep(keys: usize, steps: &[Step], gcras: &[Gcra]) -> Result<(), TestCaseError
                 if let Some(index) = kept.len().checked_sub(ago + 1) {
                     let (key, taken) = kept.remove(index);
                     let class = usize::from(key) % gcras.len();
-                    table.give_back(print(key, class_of(class)), &gcras[class], &taken, 0, clock.now());
+                    table.give_back(print(key, class_of(class)), &gcras[class], &taken, 0, &|| clock.now());
                 }
             }
         }
@@ -266,7 +266,7 @@ fn what_is_given_back_never_helps_another() {
     (1..4).for_each(|key| assert!(take(key, 2).is_ok()));
     let newcomers = take(4, 3).expect("one is inherited");
     assert!(table.look(print(4, 0), &gcra, START) == gcra.ticks(START) + gcra.capacity());
-    table.give_back(print(4, 0), &gcra, &newcomers, 0, START);
+    table.give_back(print(4, 0), &gcra, &newcomers, 0, &|| START);
     assert!(take(0, 4).is_err(), "what key 0 had taken was forgotten");
     assert!(take(0, 2).is_ok());
 }

@@ -40,9 +40,12 @@ impl GcraTable {
     }
 
     /// Gives back what is safe to give back of what was granted in this epoch; nothing to a key that has no slot.
-    pub(crate) fn give_back(&self, print: Print, gcra: &Gcra, taken: &Taken, epoch: u32, now: Timestamp) {
-        let now = gcra.ticks(now);
-        let refund = |tat| gcra.refundable(tat, taken, now, self.may_wait(tat, now));
+    pub(crate) fn give_back(&self, print: Print, gcra: &Gcra, taken: &Taken, epoch: u32, now: &dyn Fn() -> Timestamp) {
+        let refund = |tat| {
+            // After the arrival time: no time by which anything in it was taken is later.
+            let now = gcra.ticks(now());
+            gcra.refundable(tat, taken, now, self.may_wait(tat, now))
+        };
         self.lower(print, |tat| if self.epoch.takes(epoch) { tat - refund(tat) } else { tat });
     }
 

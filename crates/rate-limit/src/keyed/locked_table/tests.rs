@@ -54,7 +54,7 @@ fn run<L: Limit + Clone>(limit: &L, turns: Turns, steps: &[Step]) -> Result<Mode
             Act::GiveBack { ago } => {
                 if let Some(index) = receipts.len().checked_sub(ago + 1) {
                     let (key, taken, exact) = receipts.remove(index);
-                    table.give_back(print(key), taken, || true, now);
+                    table.give_back(print(key), taken, || true, &|| now);
                     limit.give_back(model.state(key), exact, now);
                 }
             }
