@@ -18,7 +18,8 @@ pub enum JobError<E> {
     Cancelled,
     /// Its deadline passed before it ended, or before it began.
     Expired,
-    /// It never ran: it gave way to another job when the queue was full, or the pool was drained and nobody ran it elsewhere.
+    /// It did not run to its end: it gave way to another job when the queue was full, or it was given back by a drain and nobody ran
+    /// it elsewhere.
     Dropped,
     /// Its worker was ended from outside: the runtime shut down, or no worker can be started.
     Lost,
@@ -42,7 +43,7 @@ impl<E: fmt::Display> fmt::Display for JobError<E> {
             Self::TimedOut => f.write_str("the job took longer than its timeout"),
             Self::Cancelled => f.write_str("the job was cancelled"),
             Self::Expired => f.write_str("the job's deadline passed"),
-            Self::Dropped => f.write_str("the job was dropped before it ran"),
+            Self::Dropped => f.write_str("the job was dropped"),
             Self::Lost => f.write_str("the job's worker was lost"),
         }
     }

@@ -10,8 +10,8 @@ use seawall_core::ConfigError;
 /// Every `Fn(&Load) -> bool` is one. It is asked under the pool's lock: it must be quick, decide by the load alone, and not call
 /// the pool. A rule that panics wants no worker.
 pub trait Growth: Send + Sync + 'static {
-    /// Whether there should be one worker more. Asked at every submission that queued a job, and when the pool looks at a queue
-    /// that [stands](Self::look_again_after); never when there are as many workers as there may be.
+    /// Whether there should be one worker more. Asked at every submission that queued a job, when a worker takes a job or finds
+    /// none, and when the pool looks at a queue that [stands](Self::look_again_after); never when there are as many workers as there may be.
     fn grows(&self, load: &Load) -> bool;
 
     /// How soon a queue that stands should be looked at again although nothing is submitted. Default: not at all, for rules whose

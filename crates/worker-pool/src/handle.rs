@@ -15,8 +15,7 @@ use crate::task::{Runs, Task};
 /// Dropping the handle lets the job go: it runs all the same, and its result is dropped. After
 /// [`cancel_on_drop`](Self::cancel_on_drop) dropping it cancels the job.
 ///
-/// # Panics
-/// Polled again after it was ready it stays pending.
+/// Polled again after it was ready, it stays pending.
 #[must_use = "the result of a job is awaited; `detach` lets it go"]
 pub struct JobHandle<T, E, R: Runs = Task> {
     reply: Arc<Reply<T, E>>,

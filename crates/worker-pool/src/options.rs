@@ -43,7 +43,7 @@ impl JobOptions {
         self
     }
 
-    /// How long one attempt may take, from its start.
+    /// How long one attempt may take, from its start. With zero an attempt ends at its first await.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -57,13 +57,13 @@ impl JobOptions {
         self
     }
 
-    /// The same, so long after the job is submitted; waiting for room is not counted against it twice.
+    /// The same, so long after the job is submitted: the wait for room counts, too.
     pub const fn expires_in(mut self, after: Duration) -> Self {
         self.expires_in = Some(after);
         self
     }
 
-    /// How often the job is tried again, and when.
+    /// How often the job is tried again, and when. No attempt at all is taken for one.
     pub const fn retry(mut self, retry: Retry) -> Self {
         self.retry = Some(retry);
         self

@@ -55,8 +55,8 @@ use crate::task::{Runs, Task, Work};
 /// [`drain`](Self::drain) ends it. When the last handle is dropped the pool takes no more jobs, works off what it has and ends.
 ///
 /// # Complexity
-/// Submitting and running a job takes one lock each, for a moment in which nothing of the user's is called and nothing
-/// allocated but the queue's own growth. A job costs its box, and its handle one allocation more.
+/// Submitting and running a job takes one lock each, for a moment in which nothing of the user's is called but a
+/// [growth rule](crate::Growth) of one's own, and nothing allocated but what the queue and the workers need to grow. A job costs its box, and its handle one allocation more.
 pub struct Pool<R: Runs = Task> {
     link: Link<R>,
     open: Shared<Open<R>>,

@@ -6,7 +6,7 @@ use crate::job::Job;
 use crate::pool::Pool;
 use crate::refused::Refused;
 use crate::state::Terms;
-use crate::submit::{Admission, Execute, offer};
+use crate::submit::{Admission, Execute, offer, turn_away};
 use crate::task::{Runs, Task};
 
 /// A job that a [drain](Pool::drain) gave back: it has not begun, or waits for its next attempt. Whoever holds its handle
@@ -41,7 +41,8 @@ impl<J: Job> Returned<J> {
 
 impl<R: Runs> Pool<R> {
     /// Submits a job that another pool gave back, with the priority, the deadline and the attempts that it had there; as
-    /// [`execute`](Self::execute) it waits for room. The deadline is one of the other pool's clock.
+    /// [`execute`](Self::execute) it waits for room. The deadline is one of the other pool's clock; a job that waited for its next
+    /// attempt waits no longer.
     ///
     /// # Errors
     /// If the job was not taken; then it has been dropped, and its handle told.
@@ -57,7 +58,7 @@ impl<R: Runs> Pool<R> {
         let engine = self.engine();
         offer(engine, returned.unit, returned.terms, engine.now(), false)
             .map(drop)
-            .map_err(|turned| engine.refuse(turned.reason))
+            .map_err(|turned| turn_away(engine, turned))
     }
 }
 

@@ -28,6 +28,9 @@ use crate::worker::{Ended, run};
 ///
 /// # Cancel safety
 /// Dropped before it is done, the job is not submitted.
+///
+/// # Panics
+/// If it is polled again after it was ready.
 #[must_use = "futures do nothing unless polled"]
 pub struct Submit<'a, T, E, R: Runs = Task> {
     admission: Admission<'a, R>,
@@ -60,6 +63,9 @@ impl<T, E, R: Runs> Future for Submit<'_, T, E, R> {
 ///
 /// # Cancel safety
 /// Dropped before it is done, the job is not submitted.
+///
+/// # Panics
+/// If it is polled again after it was ready.
 #[must_use = "futures do nothing unless polled"]
 pub struct Execute<'a, R: Runs = Task>(Admission<'a, R>);
 
@@ -86,6 +92,9 @@ impl<R: Runs> Future for Execute<'_, R> {
 ///
 /// # Cancel safety
 /// Dropped before its end, it cancels the job.
+///
+/// # Panics
+/// If it is polled again before its job was submitted, after it was refused.
 #[must_use = "futures do nothing unless polled"]
 pub struct Run<'a, T, E, R: Runs = Task>(Running<'a, T, E, R>);
 
@@ -187,11 +196,11 @@ impl<'a, R: Runs> Admission<'a, R> {
                 else {
                     return Poll::Pending;
                 };
-                let taken = granted.and_then(|()| {
+                let taken = granted.map_err(|reason| self.engine.refuse(reason)).and_then(|()| {
                     let now = self.engine.now();
-                    offer(self.engine, unit, terms, now, true).map_err(|turned| turned.reason)
+                    offer(self.engine, unit, terms, now, true).map_err(|turned| turn_away(self.engine, turned))
                 });
-                Poll::Ready(taken.map_err(|reason| self.engine.refuse(reason)))
+                Poll::Ready(taken)
             }
             Stage::New { .. } | Stage::Over => panic!("a future that is ready is not polled again"),
         }
@@ -237,6 +246,13 @@ fn without_worker<U: Unit>(engine: &Arc<Engine<U>>, ticket: Ticket, reserved: bo
     }
 }
 
+/// Drops a job that was not taken, and says so.
+pub(crate) fn turn_away<U: Unit>(engine: &Engine<U>, turned: Turned<U>) -> Refused {
+    let why = if turned.reason == Reason::Expired { Why::Expired } else { Why::Dropped };
+    dismiss(turned.unit, Some(why));
+    engine.refuse(turned.reason)
+}
+
 /// The queue was full: the job waits for room, or its submitter runs it, or it is refused.
 fn queue_up<U: Unit>(
     engine: &Arc<Engine<U>>,
@@ -244,10 +260,10 @@ fn queue_up<U: Unit>(
     max_wait: Option<Duration>,
     now: Timestamp,
 ) -> Result<Stage<'_, U>, Refused> {
-    let Turned { unit, terms, reason } = turned;
-    if !matches!(reason, Reason::Full | Reason::DepthLimit) {
-        return Err(engine.refuse(reason));
+    if !matches!(turned.reason, Reason::Full | Reason::DepthLimit) {
+        return Err(turn_away(engine, turned));
     }
+    let Turned { unit, terms, reason } = turned;
     let entered = engine.state.lock().enter(terms.priority, terms.deadline, max_wait, now);
     match entered {
         Ok(Entered { place, until, calls }) => {
@@ -321,7 +337,7 @@ async fn run_here<U: Unit>(engine: &Arc<Engine<U>>, mut unit: U, mut terms: Term
     let now = engine.now();
     let seat = Arc::new(Seat::new(u32::MAX));
     let id = engine.state.lock().run_elsewhere(&mut terms, &seat, now).map_err(|why| engine.refuse(why))?;
-    let mut here = Here { engine, id, running: true };
+    let mut here = Here { engine, id, seat: seat.clone(), running: true };
     let timeout = {
         let state = engine.state.lock();
         terms.extra.as_ref().and_then(|extra| extra.timeout).or(state.config.timeout)
@@ -348,11 +364,14 @@ async fn run_here<U: Unit>(engine: &Arc<Engine<U>>, mut unit: U, mut terms: Term
 struct Here<'a, U: Unit> {
     engine: &'a Arc<Engine<U>>,
     id: u64,
+    /// Held so that the state never drops the last of it, and the waker in it, under its lock.
+    seat: Arc<Seat>,
     running: bool,
 }
 
 impl<U: Unit> Drop for Here<'_, U> {
     fn drop(&mut self) {
+        self.seat.vacate();
         if self.running {
             self.engine.state.lock().end_elsewhere(self.id, End::Cancelled);
             self.engine.tend_closed();

@@ -383,6 +383,9 @@ impl<U> State<U> {
 
     /// Whether time will bring something that somebody waits for.
     pub(crate) fn is_kept_for(&mut self) -> bool {
+        if self.phase != Phase::Open && self.is_quiet() {
+            return false;
+        }
         let stands = self.jobs.ready() > 0 && self.crew.live() < self.ceiling();
         let is_watched = stands && self.config.growth.look_again_after().is_some();
         let may_leave = self.crew.idle_longest().is_some() && self.crew.live() > self.floor();
