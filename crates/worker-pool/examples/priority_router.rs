@@ -1,4 +1,5 @@
-//! How do urgent jobs get past a long queue? By their priority within a pool, or by a pool of their own behind a router.
+//! How do urgent jobs get past a long queue? By their priority within a pool; and where other jobs are long, and hold every worker
+//! when an urgent one comes, by a pool of their own behind a router.
 //!
 //! `cargo run -p seawall-worker-pool --example priority_router`
 
@@ -27,13 +28,17 @@ impl Waits {
 async fn flood(router: &Router) -> Result<Waits, Box<dyn Error>> {
     let (clock, waits) = (Clock::system(), Arc::new(Mutex::new(Waits::default())));
     let mut jobs = Vec::new();
-    for number in 0..200 {
-        let priority = if number % 20 == 19 { Priority::Critical } else { Priority::Normal };
+    for number in 0..40 {
+        let is_urgent = number % 10 == 9;
+        let priority = if is_urgent { Priority::Critical } else { Priority::Normal };
+        let takes = Duration::from_millis(if is_urgent { 1 } else { 50 });
+        // They come one by one, so that the workers have long jobs in hand when an urgent one comes.
+        smol::Timer::after(Duration::from_millis(2)).await;
         let (clock, waits, submitted) = (clock.clone(), waits.clone(), clock.now());
         let job = async move {
             let waited = clock.now().saturating_duration_since(submitted);
             waits.lock().unwrap_or_else(PoisonError::into_inner).note(priority, waited);
-            smol::Timer::after(Duration::from_millis(2)).await;
+            smol::Timer::after(takes).await;
         };
         jobs.push(router.with(JobOptions::new().priority(priority)).submit(job).await?);
     }
