@@ -55,10 +55,8 @@ fn nanos<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S
 #[derive(Debug)]
 pub(crate) struct DeadLetters<U> {
     letters: VecDeque<Buried<U>>,
-    /// How many there have been.
-    pub(crate) total: u64,
-    /// How many were given up for later ones.
-    pub(crate) evicted: u64,
+    /// How many there have been: the number of the last.
+    buried: u64,
 }
 
 /// One of them, with the job if it can be run again.
@@ -72,7 +70,7 @@ pub(crate) struct Buried<U> {
 
 impl<U> Default for DeadLetters<U> {
     fn default() -> Self {
-        Self { letters: VecDeque::new(), total: 0, evicted: 0 }
+        Self { letters: VecDeque::new(), buried: 0 }
     }
 }
 
@@ -83,17 +81,15 @@ impl<U> DeadLetters<U> {
 
     /// Keeps one more of at most `most`. Gives the one that had to go, to be dropped when the lock is released.
     pub(crate) fn bury(&mut self, mut buried: Buried<U>, most: usize) -> Option<Buried<U>> {
-        self.total += 1;
-        buried.order = self.total;
+        self.buried += 1;
+        buried.order = self.buried;
         self.letters.push_back(buried);
         self.shorten(most)
     }
 
     /// Gives one up, if there are more than `most`.
     pub(crate) fn shorten(&mut self, most: usize) -> Option<Buried<U>> {
-        let gone = if self.letters.len() > most { self.letters.pop_front() } else { None };
-        self.evicted += u64::from(gone.is_some());
-        gone
+        if self.letters.len() > most { self.letters.pop_front() } else { None }
     }
 
     pub(crate) fn letters(&self) -> impl Iterator<Item = &DeadLetter> {

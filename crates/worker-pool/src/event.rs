@@ -87,12 +87,10 @@ pub enum Event {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum DeadReason {
-    /// It had as many attempts as it may have.
+    /// Its last attempt failed: it had as many as it may have, has no time for another, or can be run only once.
     Exhausted,
-    /// It panicked, and panics are not tried again.
+    /// Its last attempt panicked.
     Panicked,
-    /// It can be run only once.
-    NotRepeatable,
 }
 
 impl DeadReason {
@@ -101,7 +99,6 @@ impl DeadReason {
         match self {
             Self::Exhausted => "exhausted",
             Self::Panicked => "panicked",
-            Self::NotRepeatable => "not_repeatable",
         }
     }
 }
@@ -206,7 +203,7 @@ mod tests {
     #[test]
     fn an_event_reaches_tracing_and_the_observer() {
         let name = Name::from_static("orders");
-        let event = Event::DeadLettered { name, job: 7, reason: DeadReason::NotRepeatable };
+        let event = Event::DeadLettered { name, job: 7, reason: DeadReason::Exhausted };
         let seen = Arc::new(Mutex::new(Vec::new()));
         let observer = {
             let seen = seen.clone();
@@ -221,7 +218,7 @@ mod tests {
         assert!(emitted.iter().all(|(target, ..)| target == "seawall::worker_pool"), "{emitted:?}");
         let told: Vec<_> = emitted.iter().map(|(_, level, text)| (*level, text.trim())).collect();
         let expected = [
-            (Level::WARN, "message=dead-lettered name=orders job=7 reason=not_repeatable"),
+            (Level::WARN, "message=dead-lettered name=orders job=7 reason=exhausted"),
             (Level::INFO, "message=stopped name=orders"),
         ];
         assert_eq!(told, expected);

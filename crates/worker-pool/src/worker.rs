@@ -184,10 +184,6 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
         attempt.deadline = until;
         let (ended, waited) = run(&engine, unit, &attempt, until, Some(ticket)).await;
         streak = if waited { 0 } else { streak + 1 };
-        if streak >= STREAK {
-            streak = 0;
-            let_others_run().await;
-        }
         let Some(unit) = presence.unit.take() else { continue };
         match ended {
             Ended::Tried(Tried::Succeeded) => done = Some(Done { unit, ticket }),
@@ -197,8 +193,20 @@ async fn work<U: Unit>(mut presence: Presence<U>) {
                 presence.job = None;
             }
         }
+        if streak >= STREAK {
+            streak = 0;
+            // What has succeeded is counted and told first: the worker may be dropped while others run.
+            if let Some(done) = done.take() {
+                let mut calls = Calls::default();
+                let now = engine.clock.now();
+                engine.state.lock().complete(seat.at, done.ticket, now, &mut calls);
+                presence.job = None;
+                engine.go(calls);
+                dismiss(done.unit, None);
+            }
+            let_others_run().await;
+        }
     }
-    drop(done);
     let to = engine.state.lock().crew.live();
     engine.tell(&Event::Shrunk { name: engine.name, from: to + 1, to });
     engine.tend_closed();

@@ -99,10 +99,7 @@ async fn configure(
     Json(config): Json<Config>,
 ) -> Result<JsonBody<Config>, Problem> {
     let entry = named_in_path(&app.breakers, path)?;
-    let change = entry.reconfigure(config).map_err(|error| {
-        let fault = Violation::new(error.field(), format!("must be {}", error.valid())).value(error.value());
-        Problem::invalid_body(vec![fault])
-    })?;
+    let change = entry.reconfigure(config).map_err(|error| Problem::invalid_config(&error))?;
     let what = format!("circuit breaker {}: configuration", entry.role().name);
     audit::note(peer, &what, audit::json(&change.before), audit::json(&change.after));
     Ok(JsonBody(change.after))

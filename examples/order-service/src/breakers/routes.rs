@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::registry::{Breakers, Entry};
 use crate::app::App;
-use crate::http::{Problem, Violation};
+use crate::http::{self, Problem};
 
 /// Every breaker, as it is now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,13 +58,5 @@ async fn show(
 
 /// The breaker that the path's one parameter names.
 pub(super) fn named_in_path(breakers: &Breakers, path: Result<Path<String>, PathRejection>) -> Result<&Entry, Problem> {
-    let names = || breakers.names().collect::<Vec<_>>().join(", ");
-    let Ok(Path(name)) = path else {
-        let fault = Violation::new("name", format!("must be one of {}", names()));
-        return Err(Problem::invalid_parameters(vec![fault]));
-    };
-    breakers.find(&name).ok_or_else(|| {
-        let fault = Violation::new("name", format!("must be one of {}", names())).value(&name);
-        Problem::not_found(format!("there is no such circuit breaker; there are {}", names())).violations(vec![fault])
-    })
+    http::named_in_path(path, "circuit breaker", || breakers.names().collect(), |name| breakers.find(name))
 }

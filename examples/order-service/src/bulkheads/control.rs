@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::{Bulkheads, Entry};
 use crate::app::App;
 use crate::audit;
-use crate::http::{Json, Peer, Problem, Violation};
+use crate::http::{self, Json, Peer, Problem};
 
 pub(crate) fn control_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(config, configure))
@@ -64,10 +64,7 @@ async fn configure(
     Json(config): Json<Config>,
 ) -> Result<JsonBody<Config>, Problem> {
     let entry = named_in_path(&app.bulkheads, path)?;
-    let change = entry.reconfigure(config).map_err(|error| {
-        let fault = Violation::new(error.field(), format!("must be {}", error.valid())).value(error.value());
-        Problem::invalid_body(vec![fault])
-    })?;
+    let change = entry.reconfigure(config).map_err(|error| Problem::invalid_config(&error))?;
     let what = format!("bulkhead {}: configuration", entry.name());
     audit::note(peer, &what, audit::json(&change.before), audit::json(&change.after));
     Ok(JsonBody(change.after))
@@ -75,13 +72,5 @@ async fn configure(
 
 /// The bulkhead that the path's one parameter names.
 fn named_in_path(bulkheads: &Bulkheads, path: Result<Path<String>, PathRejection>) -> Result<&Entry, Problem> {
-    let names = || bulkheads.iter().map(Entry::name).collect::<Vec<_>>().join(", ");
-    let Ok(Path(name)) = path else {
-        let fault = Violation::new("name", format!("must be one of {}", names()));
-        return Err(Problem::invalid_parameters(vec![fault]));
-    };
-    bulkheads.find(&name).ok_or_else(|| {
-        let fault = Violation::new("name", format!("must be one of {}", names())).value(&name);
-        Problem::not_found(format!("there is no such bulkhead; there are {}", names())).violations(vec![fault])
-    })
+    http::named_in_path(path, "bulkhead", || bulkheads.iter().map(Entry::name).collect(), |name| bulkheads.find(name))
 }

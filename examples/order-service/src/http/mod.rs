@@ -19,7 +19,7 @@ pub(crate) use deadline::Deadlines;
 pub(crate) use edge::{Edge, answered, protect};
 pub(crate) use json::{Json, Patience};
 pub(crate) use object::Object;
-pub(crate) use path::id_in_path;
+pub(crate) use path::{id_in_path, named_in_path};
 pub(crate) use peer::Peer;
 pub(crate) use problem::{MEDIA_TYPE, Problem, Violation};
 pub(crate) use server::{Connections, Listener};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use seawall_core::Rejection;
+use seawall_core::{ConfigError, Rejection};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -123,6 +123,12 @@ impl Problem {
             "see `errors` for each field at fault; nothing was stored",
         )
         .violations(violations)
+    }
+
+    /// A configuration that cannot be, by its first field at fault; nothing has changed.
+    pub(crate) fn invalid_config(error: &ConfigError) -> Self {
+        let fault = Violation::new(error.field(), format!("must be {}", error.valid())).value(error.value());
+        Self::invalid_body(vec![fault])
     }
 
     /// The caller says who it is, and nobody knows it.

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::{Entry, WorkerPools, dead_letters};
 use crate::app::App;
 use crate::audit;
-use crate::http::{Json, Peer, Problem, Violation};
+use crate::http::{self, Json, Peer, Problem};
 
 pub(crate) fn control_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(config, configure)).merge(dead_letters::routes())
@@ -64,10 +64,7 @@ async fn configure(
     Json(config): Json<Config>,
 ) -> Result<JsonBody<Config>, Problem> {
     let entry = named_in_path(&app.worker_pools, path)?;
-    let change = entry.reconfigure(config).map_err(|error| {
-        let fault = Violation::new(error.field(), format!("must be {}", error.valid())).value(error.value());
-        Problem::invalid_body(vec![fault])
-    })?;
+    let change = entry.reconfigure(config).map_err(|error| Problem::invalid_config(&error))?;
     let what = format!("worker pool {}: configuration", entry.name());
     audit::note(peer, &what, audit::json(&change.before), audit::json(&change.after));
     Ok(JsonBody(change.after))
@@ -75,13 +72,5 @@ async fn configure(
 
 /// The pool that the path's one parameter names.
 pub(super) fn named_in_path(pools: &WorkerPools, path: Result<Path<String>, PathRejection>) -> Result<&Entry, Problem> {
-    let names = || pools.iter().map(Entry::name).collect::<Vec<_>>().join(", ");
-    let Ok(Path(name)) = path else {
-        let fault = Violation::new("name", format!("must be one of {}", names()));
-        return Err(Problem::invalid_parameters(vec![fault]));
-    };
-    pools.find(&name).ok_or_else(|| {
-        let fault = Violation::new("name", format!("must be one of {}", names())).value(&name);
-        Problem::not_found(format!("there is no such worker pool; there are {}", names())).violations(vec![fault])
-    })
+    http::named_in_path(path, "worker pool", || pools.iter().map(Entry::name).collect(), |name| pools.find(name))
 }
