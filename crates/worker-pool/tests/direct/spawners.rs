@@ -123,6 +123,24 @@ fn a_job_whose_worker_is_lost_says_so() {
     assert_eq!((snapshot.failed, snapshot.workers), (1, 1), "another worker takes its place");
 }
 
+/// A worker lets others run after many jobs without a wait, and may be dropped there.
+#[test]
+fn a_job_that_succeeded_is_not_lost_with_its_worker() {
+    let desk = Desk::new();
+    let pool: Pool = desk.pool(Config::new(1..=1).growth(GrowthPolicy::ByHand));
+    let jobs: Vec<_> = (0..1_000).map(|_| pool.try_submit(async {}).expect("there is room")).collect();
+    assert!(desk.step(), "the worker comes");
+    let done = jobs.iter().filter(|job| job.is_finished()).count();
+    assert!((1..1_000).contains(&done), "it lets others run in between: {done}");
+    assert_eq!(pool.running(), 0, "and holds no job meanwhile");
+    desk.lose(0);
+    desk.run();
+    for job in jobs {
+        assert!(matches!(Waits::new(job).poll(), Some(Ok(()))));
+    }
+    assert_eq!(assert_all_accounted(&pool).completed, 1_000);
+}
+
 #[test]
 fn jobs_are_not_given_up_while_a_worker_can_be_started() {
     for growth in [GrowthPolicy::WhenFull, GrowthPolicy::Age { target_latency: SECOND }] {
